@@ -1,0 +1,28 @@
+import { createInterface } from 'node:readline/promises';
+import type { Session } from './session.ts';
+
+/** Whether there is a person to ask. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/**
+ * Asks a yes-or-no question on the terminal; anything but yes is no. `-y` answers yes.
+ * Without a terminal the answer is `otherwise`: the safe choice.
+ */
+export async function ask(session: Session, question: string, otherwise: boolean): Promise<boolean> {
+  if (session.yes) return true;
+  if (!canAsk()) return otherwise;
+  // Not in terminal mode: then Ctrl-C comes as SIGINT to the process, as during any other work.
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  try {
+    const answer = await Promise.race([
+      lines.question(`${question} [y/N] `, { signal: session.signal }),
+      ended,
+    ]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,47 @@
+import pico from 'picocolors';
+import { Progress } from './progress.ts';
+
+type Colors = ReturnType<typeof pico.createColors>;
+
+/** Where a command's words go: data to stdout, messages and progress to stderr. */
+export class Output {
+  readonly quiet: boolean;
+  /** Colours for stdout; every function returns its text as it is when there are none. */
+  readonly colors: Colors;
+
+  constructor(options: { readonly quiet: boolean; readonly color: boolean }) {
+    this.quiet = options.quiet;
+    this.colors = colorsFor(process.stdout, options.color);
+  }
+
+  /** A line of data. */
+  print(line: string): void {
+    process.stdout.write(`${line}\n`);
+  }
+
+  /** Data as JSON, two spaces a level. */
+  printJson(value: unknown): void {
+    process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** A message for the person; `-q` silences it. */
+  say(line: string): void {
+    if (!this.quiet) process.stderr.write(`${line}\n`);
+  }
+
+  /** Something that the person should know even with `-q`. */
+  warn(line: string): void {
+    process.stderr.write(`warning: ${line}\n`);
+  }
+
+  /** Shows how far long work is: a bar on a terminal, else plain lines. */
+  progress(label: string): Progress {
+    return new Progress(label, { stream: process.stderr, silent: this.quiet });
+  }
+}
+
+/** Colours, when `stream` is a terminal that shows them and nobody said no. */
+export function colorsFor(stream: NodeJS.WriteStream, wanted: boolean): Colors {
+  const refused = (process.env['NO_COLOR'] ?? '') !== '' || process.env['TERM'] === 'dumb';
+  return pico.createColors(wanted && !refused && stream.isTTY === true);
+}

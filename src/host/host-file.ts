@@ -1,0 +1,221 @@
+import { close, fdatasync, fstatSync, fsync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { CalveError, errnoOf, systemError } from '../errors/index.ts';
+import { cloneFile } from './clone-file.ts';
+import { type CopyOptions, copyRange } from './copy-range.ts';
+import { type FileStat, fileStat } from './file-stat.ts';
+import { allocateRange, type FileExtent, punchHole, seekSparse, sparseExtents } from './sparse.ts';
+
+/** The most bytes of one system call; Linux stops just short of 2 GiB. */
+const CALL = 1024 ** 3;
+
+/**
+ * An open regular file: positioned reads and writes of whole ranges, whatever the kernel does in how many pieces.
+ * Offsets and lengths are bytes. Made by `openFile`.
+ *
+ * Every member throws CalveError: `closed` after `close`, `io` and `no-space` with the operating system's error
+ * as `cause`.
+ */
+export class HostFile implements AsyncDisposable {
+  readonly path: string;
+  readonly fd: number;
+  readonly writable: boolean;
+  #busy = 0;
+  #closing: Promise<void> | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(path: string, fd: number, writable: boolean) {
+    this.path = path;
+    this.fd = fd;
+    this.writable = writable;
+  }
+
+  /** Whether `close` was called; `fd` may be another file's from then on. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  stat(): FileStat {
+    return this.#now('stat', () => fileStat(fstatSync(this.fd, { bigint: true })));
+  }
+
+  /** Fills `into` from `offset` and returns the bytes read, which are fewer only at the end of the file. */
+  readSync(into: Uint8Array, offset: number): number {
+    this.#checkOpen('read');
+    let done = 0;
+    while (done < into.length) {
+      let count: number;
+      try {
+        count = readSync(this.fd, into, done, Math.min(into.length - done, CALL), offset + done);
+      } catch (error) {
+        if (errnoOf(error) === 'EINTR') continue;
+        throw systemError(`cannot read ${this.path} at ${offset + done}`, error);
+      }
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  /** As `readSync`, through the thread pool. */
+  read(into: Uint8Array, offset: number): Promise<number> {
+    return this.#later('read', async () => {
+      let done = 0;
+      while (done < into.length) {
+        const length = Math.min(into.length - done, CALL);
+        const count = await transfer(read, this.fd, into, done, length, offset + done);
+        if (count === 0) break;
+        done += count ?? 0;
+      }
+      return done;
+    });
+  }
+
+  /** Writes all of `from` at `offset`, through the thread pool. `from` must stay as it is until then. */
+  write(from: Uint8Array, offset: number): Promise<void> {
+    return this.#later('write', async () => {
+      let done = 0;
+      while (done < from.length) {
+        const length = Math.min(from.length - done, CALL);
+        done += (await transfer(write, this.fd, from, done, length, offset + done)) ?? 0;
+      }
+    });
+  }
+
+  /** As `write`, at once: for small writes into the page cache, where the thread pool costs more than the write. */
+  writeSync(from: Uint8Array, offset: number): void {
+    this.#checkOpen('write');
+    let done = 0;
+    while (done < from.length) {
+      try {
+        done += writeSync(this.fd, from, done, Math.min(from.length - done, CALL), offset + done);
+      } catch (error) {
+        if (errnoOf(error) !== 'EINTR') throw systemError(`cannot write ${this.path} at ${offset + done}`, error);
+      }
+    }
+  }
+
+  /** What was written is durable, with the size and the mapping that reading it takes (fdatasync). */
+  datasync(): Promise<void> {
+    return this.#later('sync', () => promisify(fdatasync)(this.fd));
+  }
+
+  /** As `datasync`, and times and mode too (fsync). */
+  sync(): Promise<void> {
+    return this.#later('sync', () => promisify(fsync)(this.fd));
+  }
+
+  /** Sets the size; growth reads zeros and takes no storage. */
+  truncate(size: number): Promise<void> {
+    return this.#later('truncate', () => promisify(ftruncate)(this.fd, size));
+  }
+
+  /**
+   * Data and holes of a range in order, without gaps; what lies past the end of the file is a hole. All data
+   * where the platform or the file system cannot tell. Looked up as the caller goes along.
+   */
+  extents(offset: number, length: number): Iterable<FileExtent> {
+    this.#checkOpen('look for holes in');
+    const seek = (at: number, whence: number) =>
+      this.#now('look for holes in', () => seekSparse(this.fd, at, whence));
+    return sparseExtents(seek, offset, length);
+  }
+
+  /** Makes the range a hole, which reads zeros; the size stays. False where that cannot be done. */
+  punchHole(offset: number, length: number): boolean {
+    return this.#now('punch a hole into', () => punchHole(this.fd, offset, length));
+  }
+
+  /** Reserves storage for the range and grows the file to hold it. False where that cannot be done. */
+  allocate(offset: number, length: number): boolean {
+    return this.#now('allocate', () => allocateRange(this.fd, offset, length));
+  }
+
+  /**
+   * Copies a range inside the kernel, which shares the blocks where the file system can, or else by reading and
+   * writing. Holes of the source may become data.
+   * @throws CalveError `out-of-range` when the source ends before the range does; `aborted`
+   */
+  copyTo(target: HostFile, from: number, to: number, length: number, options: CopyOptions = {}): Promise<void> {
+    return this.#later('copy', () => target.#later('write', () => copyRange(this, from, target, to, length, options)));
+  }
+
+  /** Makes the whole of `target` a reflink of this file. False where the file system cannot. */
+  cloneTo(target: HostFile): boolean {
+    target.#checkOpen('clone into');
+    return this.#now('clone', () => cloneFile(this.fd, target.fd));
+  }
+
+  /** Lets operations under way end, then closes. A second call waits for the same end. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    // The number of a closed descriptor goes to the next file opened: nothing may still be on its way to it.
+    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    try {
+      await promisify(close)(this.fd);
+    } catch (error) {
+      throw systemError(`cannot close ${this.path}`, error);
+    }
+  }
+
+  #now<T>(verb: string, action: () => T): T {
+    this.#checkOpen(verb);
+    try {
+      return action();
+    } catch (error) {
+      throw systemError(`cannot ${verb} ${this.path}`, error);
+    }
+  }
+
+  async #later<T>(verb: string, action: () => Promise<T>): Promise<T> {
+    this.#checkOpen(verb);
+    this.#busy += 1;
+    try {
+      return await action();
+    } catch (error) {
+      throw systemError(`cannot ${verb} ${this.path}`, error);
+    } finally {
+      this.#busy -= 1;
+      if (this.#busy === 0) this.#idle?.();
+    }
+  }
+
+  #checkOpen(verb: string): void {
+    if (this.#closing) throw new CalveError('closed', `cannot ${verb} ${this.path}: it was closed before`);
+  }
+}
+
+type Transfer = (
+  fd: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  position: number,
+  done: (error: Error | null, count: number) => void,
+) => void;
+
+/** One read or write in the thread pool; undefined when a signal came in between. */
+function transfer(
+  call: Transfer,
+  fd: number,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  position: number,
+): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    call(fd, bytes, start, length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else if (errnoOf(error) === 'EINTR') resolve(undefined);
+      else reject(error);
+    });
+  });
+}

@@ -1,0 +1,157 @@
+import { createRequire } from 'node:module';
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import type Koffi from 'koffi';
+import { CalveError } from '../errors/index.ts';
+
+/** A byte range lock as `struct flock` has it, fcntl(2). */
+export interface Flock {
+  l_type: number;
+  l_whence: number;
+  l_start: number;
+  l_len: number;
+  l_pid: number;
+}
+
+/** fcntl(2): the open file description locks, and a second descriptor of the same description. */
+export const F_OFD_GETLK = 36;
+export const F_OFD_SETLK = 37;
+export const F_OFD_SETLKW = 38;
+export const F_RDLCK = 0;
+export const F_WRLCK = 1;
+export const F_UNLCK = 2;
+/** lseek(2) */
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+/** fallocate(2) */
+export const FALLOC_FL_KEEP_SIZE = 1;
+export const FALLOC_FL_PUNCH_HOLE = 2;
+
+const F_DUPFD_CLOEXEC = 1030;
+/** linux/fs.h: `_IOW(0x94, 9, int)`; the encoding of these machines, of which all have the same. */
+const FICLONE = 0x40049409;
+const MACHINES = ['x64', 'arm64', 'riscv64', 'loong64'];
+
+/** What calve calls in the C library. A call that fails throws the operating system's error, as `fs` does. */
+export interface Libc {
+  /** F_OFD_SETLK, F_OFD_GETLK; GETLK changes `lock`. */
+  lock(fd: number, command: number, lock: Flock): void;
+  /** F_OFD_SETLKW in the thread pool. */
+  lockWaiting(fd: number, lock: Flock): Promise<void>;
+  duplicate(fd: number): number;
+  seek(fd: number, offset: number, whence: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): void;
+  clone(targetFd: number, sourceFd: number): void;
+  /** copy_file_range(2) in the thread pool; the bytes copied, 0 at the end of the source. */
+  copyRange(sourceFd: number, from: number, targetFd: number, to: number, length: number): Promise<number>;
+}
+
+let loaded: Libc | undefined;
+
+/**
+ * The C library. Loaded by the first call, because that takes 20 ms.
+ * @throws CalveError `unsupported` where it is not Linux's 64-bit one, or koffi does not load
+ */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+/** As `libc`, but undefined where there is none: for what has a fallback. */
+export function libcIfAny(): Libc | undefined {
+  try {
+    return libc();
+  } catch (error) {
+    if (CalveError.is(error, 'unsupported')) return undefined;
+    throw error;
+  }
+}
+
+function load(): Libc {
+  const platform = `${process.platform} ${process.arch}`;
+  if (process.platform !== 'linux' || !MACHINES.includes(process.arch)) {
+    throw new CalveError('unsupported', `expected Linux on one of ${MACHINES.join(', ')}, got ${platform}`);
+  }
+  let koffi: typeof Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi');
+  } catch (cause) {
+    throw new CalveError('unsupported', `koffi does not load on ${platform}`, {
+      hint: 'npm rebuild koffi',
+      cause,
+    });
+  }
+  return declare(koffi);
+}
+
+function declare(koffi: typeof Koffi): Libc {
+  const library = koffi.load(null);
+  const flock = koffi.pointer(
+    koffi.struct({ l_type: 'int16', l_whence: 'int16', l_start: 'int64', l_len: 'int64', l_pid: 'int32' }),
+  );
+  const fcntl: (fd: number, command: number, type: unknown, value: unknown) => number =
+    library.func('int fcntl(int fd, int command, ...)');
+  const ioctl: (fd: number, request: number, type: string, value: number) => number =
+    library.func('int ioctl(int fd, unsigned long request, ...)');
+  const lseek: (fd: number, offset: number, whence: number) => number | bigint =
+    library.func('int64 lseek(int fd, int64 offset, int whence)');
+  const fallocate: (fd: number, mode: number, offset: number, length: number) => number =
+    library.func('int fallocate(int fd, int mode, int64 offset, int64 length)');
+  // koffi cannot call a variadic function in the thread pool. Linux passes a pointer to a variadic function in
+  // the same register as to any other on each of MACHINES, so that for this one call the plain declaration does.
+  const fcntlAsync = library.func('fcntl', 'int', ['int', 'int', flock]);
+  const offset = koffi.pointer('int64');
+  const copyFileRange = library.func('copy_file_range', 'int64', [
+    'int',
+    koffi.inout(offset),
+    'int',
+    koffi.inout(offset),
+    'size_t',
+    'uint',
+  ]);
+
+  function check(call: string, result: number | bigint): number {
+    if (result < 0) throw errnoError(call, koffi.errno());
+    return Number(result);
+  }
+
+  function inThreadPool(call: string, start: (done: (error: unknown, result: number | bigint) => void) => void) {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    start((error, result) => {
+      // koffi gives the callback the errno of the thread that made the call.
+      if (error) reject(error);
+      else if (result < 0) reject(errnoError(call, koffi.errno()));
+      else resolve(Number(result));
+    });
+    return promise;
+  }
+
+  return {
+    lock(fd, command, lock) {
+      check('fcntl', fcntl(fd, command, koffi.inout(flock), lock));
+    },
+    async lockWaiting(fd, lock) {
+      await inThreadPool('fcntl', (done) => fcntlAsync.async(fd, F_OFD_SETLKW, lock, done));
+    },
+    duplicate: (fd) => check('fcntl', fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0)),
+    seek: (fd, at, whence) => check('lseek', lseek(fd, at, whence)),
+    fallocate(fd, mode, at, length) {
+      check('fallocate', fallocate(fd, mode, at, length));
+    },
+    clone(targetFd, sourceFd) {
+      check('ioctl', ioctl(targetFd, FICLONE, 'int', sourceFd));
+    },
+    copyRange: (sourceFd, from, targetFd, to, length) =>
+      inThreadPool('copy_file_range', (done) =>
+        copyFileRange.async(sourceFd, [from], targetFd, [to], length, 0, done),
+      ),
+  };
+}
+
+function errnoError(call: string, errno: number): NodeJS.ErrnoException {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${code}: ${getSystemErrorMessage(-errno)}, ${call}`), {
+    code,
+    errno: -errno,
+    syscall: call,
+  });
+}

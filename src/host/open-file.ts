@@ -1,0 +1,35 @@
+import { close, constants, fstat, open } from 'node:fs';
+import { promisify } from 'node:util';
+import { CalveError, systemError } from '../errors/index.ts';
+import { HostFile } from './host-file.ts';
+
+/** How a file is opened. */
+export interface OpenOptions {
+  /** Reading and writing (default false: reading alone). */
+  readonly writable?: boolean;
+  /** Make the file, which must not be there yet (O_CREAT and O_EXCL); implies `writable`. */
+  readonly create?: boolean;
+  /** Permission bits of a file that is made, less the umask (default 0o666). */
+  readonly mode?: number;
+}
+
+/**
+ * Opens a regular file.
+ * @throws CalveError `not-found`, `exists`, `denied`, `io`; `unsupported` for a folder, a device, a pipe
+ */
+export async function openFile(path: string, options: OpenOptions = {}): Promise<HostFile> {
+  const writable = options.writable === true || options.create === true;
+  // O_NONBLOCK: opening a pipe must not wait for its other end. Regular files take no notice of it.
+  const flags =
+    (writable ? constants.O_RDWR : constants.O_RDONLY) |
+    (options.create ? constants.O_CREAT | constants.O_EXCL : 0) |
+    (constants.O_NONBLOCK ?? 0);
+  try {
+    const fd = await promisify(open)(path, flags, options.mode ?? 0o666);
+    if ((await promisify(fstat)(fd)).isFile()) return new HostFile(path, fd, writable);
+    await promisify(close)(fd);
+  } catch (error) {
+    throw systemError(`cannot ${options.create ? 'create' : 'open'} ${path}`, error);
+  }
+  throw new CalveError('unsupported', `cannot open ${path}: expected a regular file`);
+}

@@ -1,0 +1,19 @@
+import { open } from 'node:fs/promises';
+import { errnoOf, systemError } from '../errors/index.ts';
+
+/**
+ * Makes the names in a folder durable: what was created, renamed or removed there.
+ *
+ * Some network file systems keep names durable by themselves and know no fsync of a folder (EINVAL); that is
+ * taken as done.
+ * @throws CalveError `not-found`, `denied`, `io`
+ */
+export async function syncFolder(path: string): Promise<void> {
+  try {
+    await using folder = await open(path, 'r');
+    await folder.sync();
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return;
+    throw systemError(`cannot sync ${path}`, error);
+  }
+}

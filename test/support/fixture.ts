@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { succeed } from './programs.ts';
+
+// One maker at a time; whoever waited finds the folder made. The rename makes it appear whole or not at all.
+const MAKE = `
+set -eu
+script=$1 folder=$2
+if test -d "$folder"; then exit; fi
+rm -rf "$folder.part"
+mkdir "$folder.part"
+bash "$script" "$folder.part" >"$folder.log" 2>&1 || { tail -n 40 "$folder.log" >&2; exit 1; }
+mv "$folder.part" "$folder"
+rm "$folder.log"
+`;
+
+/**
+ * The folder that `test/fixtures/<name>.sh FOLDER` fills: made once, kept in a cache under the hash of the script,
+ * so that a changed script is run anew.
+ */
+export async function fixture(name: 'debian-disk' | 'guest'): Promise<string> {
+  const script = fileURLToPath(new URL(`../fixtures/${name}.sh`, import.meta.url));
+  const hash = createHash('sha256')
+    .update(await readFile(script))
+    .digest('hex')
+    .slice(0, 12);
+  const folder = join(cacheFolder(), `${name}-${hash}`);
+  if (existsSync(folder)) return folder;
+  await mkdir(cacheFolder(), { recursive: true });
+  await succeed('flock', [`${folder}.lock`, '/bin/bash', '-c', MAKE, name, script, folder], {
+    timeout: 900_000,
+  });
+  return folder;
+}
+
+function cacheFolder(): string {
+  const { CALVE_TEST_CACHE, XDG_CACHE_HOME } = process.env;
+  return CALVE_TEST_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'calve-test');
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { fixture } from './fixture.ts';
+import { report, run } from './programs.ts';
+
+/**
+ * Boots a Linux guest under TCG with `drive` (qcow2, ext4 on the whole disk) as its only disk, runs the shell `script` there in the
+ * file system's root, unmounts and powers off; resolves to what the script printed. The script must exit 0.
+ */
+export async function bootGuest({ drive, script }: { drive: string; script: string }): Promise<string> {
+  const guest = await fixture('guest');
+  const words = [
+    'console=ttyS0',
+    'quiet',
+    'panic=-1',
+    `calve.script=${Buffer.from(script).toString('base64')}`,
+  ];
+  const kernelLine = words.join(' ');
+  assert.ok(kernelLine.length < 2048, 'the kernel cuts its command line at 2048 bytes');
+  const ran = await run('qemu-system-x86_64', [
+    ...['-accel', 'tcg', '-m', '256', '-nodefaults', '-no-user-config', '-no-reboot'],
+    ...['-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
+    ...['-kernel', join(guest, 'vmlinuz'), '-initrd', join(guest, 'initrd'), '-append', kernelLine],
+    ...['-drive', `file=${drive.replaceAll(',', ',,')},format=qcow2,if=virtio`],
+  ]);
+  assert.equal(ran.code, 0, report(ran));
+  const [, printed, status] = /<<<calve\r?\n(.*)calve>>> (\d+)/s.exec(ran.stdout) ?? [];
+  assert.equal(status, '0', report(ran));
+  return printed ?? '';
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { report, run, start, succeed } from './programs.ts';
+
+/** Asserts that `qemu-img check` finds nothing to say about a qcow2 file: no error, no leak. */
+export async function qemuImgCheck(path: string): Promise<void> {
+  const ran = await run('qemu-img', ['check', '-f', 'qcow2', '--output', 'json', path]);
+  assert.equal(ran.code, 0, report(ran));
+  const found: unknown = JSON.parse(ran.stdout);
+  assert.ok(typeof found === 'object' && found !== null);
+  for (const kind of ['check-errors', 'corruptions', 'leaks']) {
+    assert.ok(!(kind in found) || found[kind as keyof typeof found] === 0, report(ran));
+  }
+}
+
+/** Asserts that two images hold the same bytes, as QEMU reads them. */
+export async function qemuImgCompare(a: string, formatA: string, b: string, formatB: string): Promise<void> {
+  const ran = await run('qemu-img', ['compare', '-f', formatA, '-F', formatB, a, b], { timeout: 300_000 });
+  assert.equal(ran.code, 0, report(ran));
+}
+
+/** Runs qemu-io commands on an image; resolves to what it printed. qemu-io exits 0 on errors inside a command. */
+export async function qemuIo(path: string, commands: string[], format = 'qcow2'): Promise<string> {
+  const printed = await succeed('qemu-io', ['-f', format, ...commands.flatMap((one) => ['-c', one]), path]);
+  assert.doesNotMatch(printed, /failed|error/i);
+  return printed;
+}
+
+/** A qemu-io that has an image open until `close`. */
+export interface OpenImage extends AsyncDisposable {
+  readonly pid: number;
+  close(): Promise<void>;
+}
+
+/** Opens an image in qemu-io, for writing, and resolves when QEMU has it open and locked. */
+export async function holdOpen(path: string): Promise<OpenImage> {
+  // A read of one sector is answered only by an image that was opened.
+  const running = start('qemu-io', ['-f', 'qcow2', path]);
+  running.child.stdin?.write('read 0 512\n');
+  const opened = new Promise<void>((resolve, reject) => {
+    running.child.stdout?.on('data', () => {
+      if (running.stdout().includes('read 512/512')) resolve();
+    });
+    running.ended.then((ran) => reject(new Error(report(ran))), reject);
+  });
+  await opened;
+  const close = async () => {
+    running.child.stdin?.end('quit\n');
+    await running.ended;
+  };
+  return { pid: running.pid, close, [Symbol.asyncDispose]: close };
+}

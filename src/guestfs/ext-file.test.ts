@@ -44,7 +44,10 @@ test('a file that is not there and a disk that fails are errors that say so', as
     await run('mke2fs', ['-q', '-t', 'ext4', image, '16M']);
     await using disk = await openRawDisk(image);
     await assert.rejects(readExtFile(disk, '/nowhere'), { code: 'io', message: /cannot read \/nowhere/ });
-    await assert.rejects(writeExtFile(disk, '/x', Buffer.from('x')), { code: 'io', message: /cannot write \/x/ });
+    await assert.rejects(writeExtFile(disk, '/x', Buffer.from('x')), {
+      code: 'io',
+      message: /cannot write \/x/,
+    });
   } finally {
     await rm(folder, { recursive: true });
   }

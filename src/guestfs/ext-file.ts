@@ -44,7 +44,10 @@ async function onFileSystem<T>(
   use: Parameters<typeof import('ext2fs').withMountedDisk<T>>[2],
 ): Promise<T> {
   if (!(await hasExtFileSystem(disk))) {
-    throw new CalveError('invalid', `${doing}: no ext2, ext3 or ext4 file system begins at byte 0 of the disk`);
+    throw new CalveError(
+      'invalid',
+      `${doing}: no ext2, ext3 or ext4 file system begins at byte 0 of the disk`,
+    );
   }
   // Loaded here alone: a WebAssembly module that most commands never need.
   const { withMountedDisk } = await import('ext2fs');

@@ -60,7 +60,12 @@ export async function copyDisk(source: Disk, target: WritableDisk, options: Copy
 const GRAIN = 65536;
 
 /** Writes a piece, its runs of zeros as zeros. */
-async function writePiece(target: WritableDisk, piece: Buffer, offset: number, targetIsZero: boolean): Promise<void> {
+async function writePiece(
+  target: WritableDisk,
+  piece: Buffer,
+  offset: number,
+  targetIsZero: boolean,
+): Promise<void> {
   for (let from = 0; from < piece.length; ) {
     const zero = isZero(piece.subarray(from, from + GRAIN));
     let to = Math.min(from + GRAIN, piece.length);

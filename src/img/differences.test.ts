@@ -87,7 +87,10 @@ test('the union of two runs of ranges is theirs byte by byte', async () => {
         [...bytes(union)],
         [...new Set([...bytes(a), ...bytes(b)])].sort((x, y) => x - y),
       );
-      assert.equal(bytes(union).size, union.reduce((sum, { length }) => sum + length, 0));
+      assert.equal(
+        bytes(union).size,
+        union.reduce((sum, { length }) => sum + length, 0),
+      );
     }),
   );
 });

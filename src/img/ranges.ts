@@ -25,7 +25,10 @@ export async function* rangesAbove(disk: Disk, depth: number): AsyncGenerator<Ra
 }
 
 /** The union of two ordered runs of ranges, in order, overlaps and neighbours merged. */
-export async function* unionOfRanges(a: AsyncIterable<Range>, b: AsyncIterable<Range>): AsyncGenerator<Range> {
+export async function* unionOfRanges(
+  a: AsyncIterable<Range>,
+  b: AsyncIterable<Range>,
+): AsyncGenerator<Range> {
   let run: Range | undefined;
   for await (const range of inOrder(a, b)) {
     if (run !== undefined && range.offset <= run.offset + run.length) {

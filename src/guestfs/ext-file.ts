@@ -18,7 +18,7 @@ export async function hasExtFileSystem(disk: Disk): Promise<boolean> {
  *
  * @throws CalveError `invalid` when there is no such file system; `io` when it cannot be read
  */
-export async function readExtFile(disk: Disk, path: string): Promise<Buffer> {
+export async function readExtFile(disk: Disk, path: string): Promise<Uint8Array> {
   return await onFileSystem(disk, forget, `cannot read ${path}`, (fs) => fs.promises.readFile(path));
 }
 

@@ -20,7 +20,7 @@ declare module 'ext2fs' {
 
   interface MountedFileSystem {
     promises: {
-      readFile(path: string): Promise<Buffer>;
+      readFile(path: string): Promise<Uint8Array>;
       writeFile(path: string, data: Uint8Array): Promise<void>;
     };
   }

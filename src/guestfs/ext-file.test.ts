@@ -19,7 +19,7 @@ test('a file written into an ext4 file system is there for debugfs, and e2fsck i
       assert.equal(await hasExtFileSystem(disk), true);
       await writeExtFile(disk, '/hello', data);
       await writeExtFile(disk, '/hello', data.subarray(0, 70_000));
-      assert.deepEqual(Buffer.from(await readExtFile(disk, '/hello')), data.subarray(0, 70_000));
+      assert.ok((await readExtFile(disk, '/hello')).equals(data.subarray(0, 70_000)));
     }
     await run('debugfs', ['-R', `dump /hello ${join(folder, 'out')}`, image]);
     assert.ok((await readFile(join(folder, 'out'))).equals(data.subarray(0, 70_000)));

@@ -18,8 +18,10 @@ export async function hasExtFileSystem(disk: Disk): Promise<boolean> {
  *
  * @throws CalveError `invalid` when there is no such file system; `io` when it cannot be read
  */
-export async function readExtFile(disk: Disk, path: string): Promise<Uint8Array> {
-  return await onFileSystem(disk, forget, `cannot read ${path}`, (fs) => fs.promises.readFile(path));
+export async function readExtFile(disk: Disk, path: string): Promise<Buffer> {
+  return await onFileSystem(disk, forget, `cannot read ${path}`, async (fs) =>
+    Buffer.from(await fs.promises.readFile(path, { encoding: 'latin1' }), 'latin1'),
+  );
 }
 
 /**
@@ -30,7 +32,9 @@ export async function readExtFile(disk: Disk, path: string): Promise<Uint8Array>
  */
 export async function writeExtFile(disk: WritableDisk, path: string, data: Uint8Array): Promise<void> {
   const write = (from: Uint8Array, offset: number): Promise<void> => disk.write(from, offset);
-  await onFileSystem(disk, write, `cannot write ${path}`, (fs) => fs.promises.writeFile(path, data));
+  await onFileSystem(disk, write, `cannot write ${path}`, (fs) =>
+    fs.promises.writeFile(path, Buffer.from(data)),
+  );
   await disk.flush();
 }
 

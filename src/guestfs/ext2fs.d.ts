@@ -20,8 +20,10 @@ declare module 'ext2fs' {
 
   interface MountedFileSystem {
     promises: {
-      readFile(path: string): Promise<Uint8Array>;
-      writeFile(path: string, data: Uint8Array): Promise<void>;
+      /** Always text; latin1 has a character for each byte. */
+      readFile(path: string, options: { encoding: 'latin1' }): Promise<string>;
+      /** Anything but a Buffer is written as the text that String makes of it. */
+      writeFile(path: string, data: Buffer): Promise<void>;
     };
   }
 

@@ -20,8 +20,6 @@ declare module 'ext2fs' {
 
   interface MountedFileSystem {
     promises: {
-      /** Always text; latin1 has a character for each byte. */
-      readFile(path: string, options: { encoding: 'latin1' }): Promise<string>;
       /** Anything but a Buffer is written as the text that String makes of it. */
       writeFile(path: string, data: Buffer): Promise<void>;
     };

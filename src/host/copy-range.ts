@@ -21,7 +21,7 @@ const KERNEL_STEP = 16 * 1024 * 1024;
 const BUFFER_STEP = 1024 * 1024;
 
 /** copy_file_range(2) says so where the kernel cannot copy between these two files. */
-const NOT_IN_KERNEL = ['EXDEV', 'EINVAL', 'ENOSYS', 'EOPNOTSUPP', 'EPERM', 'ETXTBSY'];
+const NOT_IN_KERNEL = ['EXDEV', 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EPERM', 'ETXTBSY'];
 
 /** Copies a range of one file into another, in the kernel where that can be done. */
 export async function copyRange(
@@ -46,7 +46,10 @@ export async function copyRange(
       copy = bufferCopy(source, target);
     } else if (count === 0) {
       const range = `${length} bytes at ${from}`;
-      throw new CalveError('out-of-range', `expected ${range} in ${source.path}, which ends at ${from + done}`);
+      throw new CalveError(
+        'out-of-range',
+        `expected ${range} in ${source.path}, which ends at ${from + done}`,
+      );
     } else {
       done += count;
       options.onProgress?.(done, length);

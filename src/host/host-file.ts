@@ -1,13 +1,11 @@
 import { close, fdatasync, fstatSync, fsync, ftruncate, read, readSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { CalveError, errnoOf, systemError } from '../errors/index.ts';
+import { CalveError, systemError } from '../errors/index.ts';
 import { cloneFile } from './clone-file.ts';
 import { type CopyOptions, copyRange } from './copy-range.ts';
 import { type FileStat, fileStat } from './file-stat.ts';
 import { allocateRange, type FileExtent, punchHole, seekSparse, sparseExtents } from './sparse.ts';
-
-/** The most bytes of one system call; Linux stops just short of 2 GiB. */
-const CALL = 1024 ** 3;
+import { wholeRange, wholeRangeSync } from './whole-range.ts';
 
 /**
  * An open regular file: positioned reads and writes of whole ranges, whatever the kernel does in how many pieces.
@@ -41,58 +39,36 @@ export class HostFile implements AsyncDisposable {
 
   /** Fills `into` from `offset` and returns the bytes read, which are fewer only at the end of the file. */
   readSync(into: Uint8Array, offset: number): number {
-    this.#checkOpen('read');
-    let done = 0;
-    while (done < into.length) {
-      let count: number;
-      try {
-        count = readSync(this.fd, into, done, Math.min(into.length - done, CALL), offset + done);
-      } catch (error) {
-        if (errnoOf(error) === 'EINTR') continue;
-        throw systemError(`cannot read ${this.path} at ${offset + done}`, error);
-      }
-      if (count === 0) break;
-      done += count;
-    }
-    return done;
+    return this.#now('read', () =>
+      wholeRangeSync(into.length, (done, length) => readSync(this.fd, into, done, length, offset + done)),
+    );
   }
 
   /** As `readSync`, through the thread pool. */
   read(into: Uint8Array, offset: number): Promise<number> {
-    return this.#later('read', async () => {
-      let done = 0;
-      while (done < into.length) {
-        const length = Math.min(into.length - done, CALL);
-        const count = await transfer(read, this.fd, into, done, length, offset + done);
-        if (count === 0) break;
-        done += count ?? 0;
-      }
-      return done;
-    });
+    return this.#later('read', () =>
+      wholeRange(into.length, (done, length) => inPool(read, this.fd, into, done, length, offset + done)),
+    );
   }
 
   /** Writes all of `from` at `offset`, through the thread pool. `from` must stay as it is until then. */
   write(from: Uint8Array, offset: number): Promise<void> {
     return this.#later('write', async () => {
-      let done = 0;
-      while (done < from.length) {
-        const length = Math.min(from.length - done, CALL);
-        done += (await transfer(write, this.fd, from, done, length, offset + done)) ?? 0;
-      }
+      const count = await wholeRange(from.length, (done, length) =>
+        inPool(write, this.fd, from, done, length, offset + done),
+      );
+      checkAll(count, from);
     });
   }
 
   /** As `write`, at once: for small writes into the page cache, where the thread pool costs more than the write. */
   writeSync(from: Uint8Array, offset: number): void {
-    this.#checkOpen('write');
-    let done = 0;
-    while (done < from.length) {
-      try {
-        done += writeSync(this.fd, from, done, Math.min(from.length - done, CALL), offset + done);
-      } catch (error) {
-        if (errnoOf(error) !== 'EINTR') throw systemError(`cannot write ${this.path} at ${offset + done}`, error);
-      }
-    }
+    this.#now('write', () => {
+      const count = wholeRangeSync(from.length, (done, length) =>
+        writeSync(this.fd, from, done, length, offset + done),
+      );
+      checkAll(count, from);
+    });
   }
 
   /** What was written is durable, with the size and the mapping that reading it takes (fdatasync). */
@@ -136,8 +112,16 @@ export class HostFile implements AsyncDisposable {
    * writing. Holes of the source may become data.
    * @throws CalveError `out-of-range` when the source ends before the range does; `aborted`
    */
-  copyTo(target: HostFile, from: number, to: number, length: number, options: CopyOptions = {}): Promise<void> {
-    return this.#later('copy', () => target.#later('write', () => copyRange(this, from, target, to, length, options)));
+  copyTo(
+    target: HostFile,
+    from: number,
+    to: number,
+    length: number,
+    options: CopyOptions = {},
+  ): Promise<void> {
+    return this.#later('copy', () =>
+      target.#later('write', () => copyRange(this, from, target, to, length, options)),
+    );
   }
 
   /** Makes the whole of `target` a reflink of this file. False where the file system cannot. */
@@ -193,7 +177,11 @@ export class HostFile implements AsyncDisposable {
   }
 }
 
-type Transfer = (
+function checkAll(count: number, from: Uint8Array): void {
+  if (count < from.length) throw new Error(`expected to write ${from.length} bytes, wrote ${count}`);
+}
+
+type PositionedCall = (
   fd: number,
   bytes: Uint8Array,
   start: number,
@@ -202,20 +190,16 @@ type Transfer = (
   done: (error: Error | null, count: number) => void,
 ) => void;
 
-/** One read or write in the thread pool; undefined when a signal came in between. */
-function transfer(
-  call: Transfer,
+/** One read or write in the thread pool. Callbacks, because `fs/promises` costs twice as much. */
+function inPool(
+  call: PositionedCall,
   fd: number,
   bytes: Uint8Array,
   start: number,
   length: number,
   position: number,
-): Promise<number | undefined> {
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    call(fd, bytes, start, length, position, (error, count) => {
-      if (error === null) resolve(count);
-      else if (errnoOf(error) === 'EINTR') resolve(undefined);
-      else reject(error);
-    });
+    call(fd, bytes, start, length, position, (error, count) => (error ? reject(error) : resolve(count)));
   });
 }

@@ -1,12 +1,12 @@
 /** Owns all dealings with the operating system's files, and koffi; imports errors. */
 export type { CopyOptions } from './copy-range.ts';
-export { type FileStat, statFile } from './file-stat.ts';
 export { lock, tryLock, unlock } from './file-lock.ts';
+export { type FileStat, statFile } from './file-stat.ts';
 export { HostFile } from './host-file.ts';
 export { type ImageAccess, type ImageLock, lockImage } from './image-lock.ts';
 export { imageLockHolders, type LockHolder } from './image-lock-holders.ts';
-export { openFile, type OpenOptions } from './open-file.ts';
+export { type OpenOptions, openFile } from './open-file.ts';
 export { renameDurably } from './rename-durably.ts';
 export type { FileExtent } from './sparse.ts';
 export { syncFolder } from './sync-folder.ts';
-export { writeFileDurably, type WriteOptions } from './write-file-durably.ts';
+export { type WriteOptions, writeFileDurably } from './write-file-durably.ts';

@@ -88,14 +88,18 @@ function declare(koffi: typeof Koffi): Libc {
   const flock = koffi.pointer(
     koffi.struct({ l_type: 'int16', l_whence: 'int16', l_start: 'int64', l_len: 'int64', l_pid: 'int32' }),
   );
-  const fcntl: (fd: number, command: number, type: unknown, value: unknown) => number =
-    library.func('int fcntl(int fd, int command, ...)');
-  const ioctl: (fd: number, request: number, type: string, value: number) => number =
-    library.func('int ioctl(int fd, unsigned long request, ...)');
-  const lseek: (fd: number, offset: number, whence: number) => number | bigint =
-    library.func('int64 lseek(int fd, int64 offset, int whence)');
-  const fallocate: (fd: number, mode: number, offset: number, length: number) => number =
-    library.func('int fallocate(int fd, int mode, int64 offset, int64 length)');
+  const fcntl: (fd: number, command: number, type: unknown, value: unknown) => number = library.func(
+    'int fcntl(int fd, int command, ...)',
+  );
+  const ioctl: (fd: number, request: number, type: string, value: number) => number = library.func(
+    'int ioctl(int fd, unsigned long request, ...)',
+  );
+  const lseek: (fd: number, offset: number, whence: number) => number | bigint = library.func(
+    'int64 lseek(int fd, int64 offset, int whence)',
+  );
+  const fallocate: (fd: number, mode: number, offset: number, length: number) => number = library.func(
+    'int fallocate(int fd, int mode, int64 offset, int64 length)',
+  );
   // koffi cannot call a variadic function in the thread pool. Linux passes a pointer to a variadic function in
   // the same register as to any other on each of MACHINES, so that for this one call the plain declaration does.
   const fcntlAsync = library.func('fcntl', 'int', ['int', 'int', flock]);
@@ -114,7 +118,10 @@ function declare(koffi: typeof Koffi): Libc {
     return Number(result);
   }
 
-  function inThreadPool(call: string, start: (done: (error: unknown, result: number | bigint) => void) => void) {
+  function inThreadPool(
+    call: string,
+    start: (done: (error: unknown, result: number | bigint) => void) => void,
+  ) {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     start((error, result) => {
       // koffi gives the callback the errno of the thread that made the call.

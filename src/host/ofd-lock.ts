@@ -5,9 +5,9 @@ import { F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, type Flock, libc }
  * Locks of the open file description, fcntl(2): they belong to one `openFile`, conflict with every other one's in
  * this process and others, and end with its last descriptor.
  */
-const TYPES = { shared: F_RDLCK, exclusive: F_WRLCK, none: F_UNLCK } as const;
+export type LockType = 'shared' | 'exclusive' | 'none';
 
-export type LockType = keyof typeof TYPES;
+const TYPES: Record<LockType, number> = { shared: F_RDLCK, exclusive: F_WRLCK, none: F_UNLCK };
 
 /** Sets bytes' lock, or takes it away; false when another description's lock is in the way. */
 export function setLock(fd: number, type: LockType, start: number, length: number): boolean {

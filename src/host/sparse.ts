@@ -59,7 +59,7 @@ function fallocate(fd: number, mode: number, offset: number, length: number): bo
       break;
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'EOPNOTSUPP' || errno === 'ENOSYS') return false;
+      if (errno === 'ENOTSUP' || errno === 'ENOSYS') return false;
       if (errno !== 'EINTR') throw error;
     }
   }

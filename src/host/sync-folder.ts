@@ -10,8 +10,8 @@ import { errnoOf, systemError } from '../errors/index.ts';
  */
 export async function syncFolder(path: string): Promise<void> {
   try {
-    await using folder = await open(path, 'r');
-    await folder.sync();
+    const folder = await open(path, 'r');
+    await folder.sync().finally(() => folder.close());
   } catch (error) {
     if (errnoOf(error) === 'EINVAL') return;
     throw systemError(`cannot sync ${path}`, error);

@@ -28,11 +28,14 @@ export async function writeFileDurably(
   const name = `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`;
   const staged = join(options.stagingFolder ?? dirname(path), name);
   try {
-    await using file = await openFile(staged, { create: true });
-    await file.write(typeof data === 'string' ? Buffer.from(data) : data, 0);
-    if (mode !== undefined) await chmod(staged, mode);
-    await file.sync();
-    await file.close();
+    const file = await openFile(staged, { create: true });
+    try {
+      await file.write(typeof data === 'string' ? Buffer.from(data) : data, 0);
+      if (mode !== undefined) await chmod(staged, mode);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     await renameDurably(staged, path);
   } catch (error) {
     await rm(staged, { force: true });

@@ -1,0 +1,26 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { createZstdDecompress } from 'node:zlib';
+import { isZero } from '../../bytes/index.ts';
+import { systemError } from '../../errors/index.ts';
+import { openFile } from '../../host/index.ts';
+
+/** A small server's ext4 file system, made by scripts/make-demo-disk.sh. */
+const PACKED = new URL('../../../assets/demo-disk.raw.zst', import.meta.url);
+
+/** Unpacks the demo's disk into a sparse raw file and returns its path. */
+export async function unpackDemoDisk(folder: string): Promise<string> {
+  const path = join(folder, 'app.raw');
+  await using file = await openFile(path, { create: true });
+  let at = 0;
+  try {
+    for await (const piece of createReadStream(PACKED).pipe(createZstdDecompress())) {
+      if (!isZero(piece)) await file.write(piece, at);
+      at += piece.length;
+    }
+  } catch (error) {
+    throw systemError(`cannot unpack ${PACKED.pathname}`, error);
+  }
+  await file.truncate(at);
+  return path;
+}

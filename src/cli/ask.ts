@@ -11,7 +11,7 @@ export function canAsk(): boolean {
  * Without a terminal the answer is `otherwise`: the safe choice.
  */
 export async function ask(session: Session, question: string, otherwise: boolean): Promise<boolean> {
-  if (session.yes) return true;
+  if (session.globals.yes === true) return true;
   if (!canAsk()) return otherwise;
   // Not in terminal mode: then Ctrl-C comes as SIGINT to the process, as during any other work.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });

@@ -31,7 +31,10 @@ export class Interrupt {
   }
 
   #received(name: Signal): void {
-    if (this.#controller.signal.aborted) return endBy(name);
+    if (this.#controller.signal.aborted) {
+      endBy(name);
+      return;
+    }
     // A thread that waits for a lock in the kernel cannot be woken and holds up every orderly exit, so the signal's
     // own default action is what ends the process then. The timer does not keep a finished process alive.
     setTimeout(() => endBy(name), PATIENCE).unref();

@@ -19,6 +19,16 @@ export class Output {
     process.stdout.write(`${line}\n`);
   }
 
+  /** The names of what was listed, one a line. */
+  printNames(listed: Iterable<{ readonly name: string }>): void {
+    for (const { name } of listed) this.print(name);
+  }
+
+  /** A table, its headings in bold. */
+  printTable(lines: readonly string[]): void {
+    for (const [at, line] of lines.entries()) this.print(at === 0 ? this.colors.bold(line) : line);
+  }
+
   /** Data as JSON, two spaces a level. */
   printJson(value: unknown): void {
     process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -34,9 +44,17 @@ export class Output {
     process.stderr.write(`warning: ${line}\n`);
   }
 
-  /** Shows how far long work is: a bar on a terminal, else plain lines. */
-  progress(label: string): Progress {
-    return new Progress(label, { stream: process.stderr, silent: this.quiet });
+  /** Does long work and shows meanwhile how far it is: a bar on a terminal, else plain lines. */
+  async during<Result>(
+    subject: string,
+    work: (onProgress: Progress['update']) => Promise<Result>,
+  ): Promise<Result> {
+    const progress = new Progress(subject, { stream: process.stderr, silent: this.quiet });
+    try {
+      return await work(progress.update);
+    } finally {
+      progress.end();
+    }
   }
 }
 

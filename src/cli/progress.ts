@@ -1,4 +1,5 @@
 import { formatBytes } from '../bytes/index.ts';
+import type { Progress as Step } from '../store/index.ts';
 
 /** Milliseconds between two drawings of the bar, and between two plain lines. */
 const REDRAW = 100;
@@ -20,25 +21,30 @@ export interface ProgressOptions {
  * How far a piece of long work is: bytes, rate, remaining time. On a terminal a bar that is redrawn in place and
  * erased at the end; elsewhere plain lines, at most one a second and only when the percentage changed.
  */
-export class Progress implements Disposable {
-  readonly #label: string;
+export class Progress {
+  readonly #subject: string;
   readonly #options: ProgressOptions;
   readonly #now: () => number;
+  #phase = '';
   #samples: { at: number; done: number }[] = [];
   #shownAt: number;
   #shown = '';
 
-  constructor(label: string, options: ProgressOptions) {
-    this.#label = label;
+  /** @param subject what is worked on, as a person calls it */
+  constructor(subject: string, options: ProgressOptions) {
+    this.#subject = subject;
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#shownAt = this.#now();
-    this.#samples.push({ at: this.#shownAt, done: 0 });
   }
 
-  /** Hand this to whatever reports: bytes done so far, bytes in all. */
-  readonly update = (done: number, total: number): void => {
+  /** Hand this to long work as its `onProgress`. */
+  readonly update = ({ phase, done, total }: Step): void => {
     if (this.#options.silent === true || total <= 0) return;
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#samples = [{ at: this.#now(), done }];
+    }
     const terminal = this.#options.stream.isTTY === true;
     const at = this.#now();
     if (at - this.#shownAt < (terminal ? REDRAW : LINE)) return;
@@ -46,16 +52,17 @@ export class Progress implements Disposable {
     const rate = this.#rate(at, done);
     const percent = Math.floor((Math.min(done, total) / total) * 100);
     const facts = [`${formatBytes(done)} of ${formatBytes(total)}`];
-    if (rate > 0) facts.push(`${formatBytes(Math.round(rate))}/s`, `${formatDuration((total - done) / rate)} left`);
+    if (rate > 0)
+      facts.push(`${formatBytes(Math.round(rate))}/s`, `${formatDuration((total - done) / rate)} left`);
     if (terminal) this.#draw(percent, facts);
-    else if (this.#shown !== `${percent}`) {
-      this.#shown = `${percent}`;
-      this.#options.stream.write(`${this.#label}: ${percent}%, ${facts.join(', ')}\n`);
+    else if (this.#shown !== `${phase} ${percent}`) {
+      this.#shown = `${phase} ${percent}`;
+      this.#options.stream.write(`${this.#phase} ${this.#subject}: ${percent}%, ${facts.join(', ')}\n`);
     }
   };
 
   /** Erases the bar; plain lines stay. */
-  [Symbol.dispose](): void {
+  end(): void {
     if (this.#options.stream.isTTY === true && this.#shown !== '') this.#options.stream.write(CLEAR_LINE);
     this.#shown = '';
   }
@@ -63,7 +70,7 @@ export class Progress implements Disposable {
   #draw(percent: number, facts: readonly string[]): void {
     const filled = Math.round((percent / 100) * BAR);
     const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}]`;
-    const line = `${this.#label} ${bar} ${String(percent).padStart(3)}%  ${facts.join('  ')}`;
+    const line = `${this.#phase} ${this.#subject} ${bar} ${String(percent).padStart(3)}%  ${facts.join('  ')}`;
     this.#shown = line.slice(0, (this.#options.stream.columns ?? 80) - 1);
     this.#options.stream.write(`${CLEAR_LINE}${this.#shown}`);
   }

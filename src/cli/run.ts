@@ -4,25 +4,42 @@ import { exitCodeOf, reportError } from './report-error.ts';
 import { type GlobalOptions, Session } from './session.ts';
 
 /**
- * Runs one command line and sets the process's exit code; never throws.
+ * Runs the command line of this process and sets its exit code; never throws.
  *
  * @param words what was typed after `calve`
  */
 export async function run(words: readonly string[]): Promise<void> {
   const interrupt = new Interrupt();
   interrupt.listen();
-  const session: Session = new Session(interrupt.signal, () => program.opts<GlobalOptions>());
+  process.exitCode = await runLine(words, interrupt, {});
+}
+
+/** Runs one command line; resolves to its exit code. `inherited` holds where the line says nothing itself. */
+async function runLine(
+  words: readonly string[],
+  interrupt: Interrupt,
+  inherited: GlobalOptions,
+): Promise<number> {
+  const globals = (): GlobalOptions => {
+    const said = program.opts<GlobalOptions>();
+    return { ...inherited, ...said, color: said.color !== false && inherited.color !== false };
+  };
+  const session: Session = new Session({
+    signal: interrupt.signal,
+    globals,
+    run: (further) => {
+      const { quiet, yes, color } = session.globals;
+      return runLine(further, interrupt, { quiet, yes, color });
+    },
+  });
   const program = buildProgram(session);
   try {
     await program.parseAsync(words, { from: 'user' });
-    process.exitCode = session.exitCode;
+    return session.exitCode;
   } catch (error) {
     // Whatever broke because the work was interrupted is not worth a word of its own.
-    if (interrupt.exitCode !== 0) {
-      reportError(interrupt.exitCode === undefined ? error : interrupt.signal.reason, {
-        color: program.opts<GlobalOptions>().color !== false,
-      });
-    }
-    process.exitCode = interrupt.exitCode ?? exitCodeOf(error);
+    const cause = interrupt.exitCode === undefined ? error : interrupt.signal.reason;
+    if (interrupt.exitCode !== 0) reportError(cause, { color: globals().color !== false });
+    return interrupt.exitCode ?? exitCodeOf(error);
   }
 }

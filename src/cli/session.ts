@@ -3,50 +3,54 @@ import { Output } from './output.ts';
 
 /** The options that every verb takes, before or after its name. */
 export interface GlobalOptions {
-  readonly store?: string;
-  readonly quiet?: boolean;
-  readonly yes?: boolean;
-  readonly color?: boolean;
+  readonly store?: string | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly yes?: boolean | undefined;
+  readonly color?: boolean | undefined;
+}
+
+/** What a session is made of. */
+export interface SessionParts {
+  readonly signal: AbortSignal;
+  /** Called when first needed: after the command line was parsed. */
+  readonly globals: () => GlobalOptions;
+  readonly run: (words: readonly string[]) => Promise<number>;
 }
 
 /** What a verb works with: the store, the output, the signal that ends long work, and the exit code to leave with. */
 export class Session {
   /** Aborted by SIGINT, SIGTERM, SIGHUP, and when nobody reads stdout any more. */
   readonly signal: AbortSignal;
+  /** Runs another command line as if it were typed; resolves to its exit code. What it says and prints is not caught. */
+  readonly run: (words: readonly string[]) => Promise<number>;
   /** 0 unless a verb sets it: 1 for a difference found, a problem found. */
   exitCode = 0;
   readonly #globals: () => GlobalOptions;
   #output: Output | undefined;
 
-  /** @param globals read when first needed: after the command line was parsed */
-  constructor(signal: AbortSignal, globals: () => GlobalOptions) {
-    this.signal = signal;
-    this.#globals = globals;
+  constructor(parts: SessionParts) {
+    this.signal = parts.signal;
+    this.run = parts.run;
+    this.#globals = parts.globals;
   }
 
-  /** Whether `-y` was given. */
-  get yes(): boolean {
-    return this.#globals().yes === true;
+  get globals(): GlobalOptions {
+    return this.#globals();
   }
 
   get output(): Output {
-    const { quiet = false, color = true } = this.#globals();
+    const { quiet = false, color = true } = this.globals;
     this.#output ??= new Output({ quiet, color });
     return this.#output;
   }
 
-  /** The store that was named by `--store` or the environment, as it was named; undefined is the default one. */
-  get storeFolder(): string | undefined {
-    return this.#globals().store;
-  }
-
   /**
-   * The store to work on. Only the default store, and a store for `init` and `import`, is made when it is not there:
-   * a mistyped `--store` is an error.
+   * The store to work on, made on first use; but a store that `--store` names is made by `init` and `import` alone,
+   * because elsewhere a folder that is not there is a slip of the fingers.
    */
   async openStore(options: { readonly create?: boolean } = {}): Promise<Store> {
     const { openStore } = await import('../store/index.ts');
-    const named = this.storeFolder !== undefined || (process.env['CALVE_STORE'] ?? '') !== '';
-    return openStore(this.storeFolder, { create: options.create ?? !named });
+    const { store } = this.globals;
+    return openStore(store, { create: options.create ?? store === undefined });
   }
 }

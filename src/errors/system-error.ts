@@ -29,6 +29,8 @@ export function systemError(doing: string, error: unknown): CalveError {
 /** The symbolic errno (`ENOENT`) of an operating system's error, or of the one a CalveError wraps. */
 export function errnoOf(error: unknown): string | undefined {
   if (error instanceof CalveError) return errnoOf(error.cause);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  // libuv has no name for Linux's EDQUOT, and Node reports it as `Unknown system error -122`.
+  if ('errno' in error && error.errno === -122 && process.platform === 'linux') return 'EDQUOT';
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -1,4 +1,4 @@
-import { CalveError, errnoOf } from '../errors/index.ts';
+import { CalveError, errnoOf, systemError } from '../errors/index.ts';
 import { type Libc, libcIfAny } from './libc.ts';
 
 /** How a copy is watched and ended. */
@@ -31,7 +31,7 @@ export async function copyRange(
   to: number,
   length: number,
   options: CopyOptions,
-  library: Libc | undefined = libcIfAny(),
+  library: Libc | null = libcIfAny() ?? null,
 ): Promise<void> {
   let copy = library ? kernelCopy(library, source, target) : bufferCopy(source, target);
   let done = 0;
@@ -64,11 +64,13 @@ function kernelCopy(library: Libc, source: CopyEnd, target: CopyEnd): Copy {
   return async (from, to, length) => {
     for (;;) {
       try {
-        return await library.copyRange(source.fd, from, target.fd, to, Math.min(length, KERNEL_STEP));
+        const count = await library.copyRange(source.fd, from, target.fd, to, Math.min(length, KERNEL_STEP));
+        // Nothing copied should be the end of the source; some file systems say so of what they cannot copy.
+        return count || undefined;
       } catch (error) {
         const errno = errnoOf(error);
         if (errno !== undefined && NOT_IN_KERNEL.includes(errno)) return undefined;
-        if (errno !== 'EINTR') throw error;
+        if (errno !== 'EINTR') throw systemError(`cannot copy ${source.path} to ${target.path}`, error);
       }
     }
   };

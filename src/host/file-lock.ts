@@ -75,7 +75,7 @@ function set(file: HostFile, type: 'exclusive' | 'none'): boolean {
 function beginWait(file: HostFile): Wait {
   const { device, inode } = file.stat();
   // A second descriptor of the same description, whose number stays ours though the file be closed meanwhile.
-  const fd = libc().duplicate(file.fd);
+  const fd = duplicate(file);
   const arrived = inTurn(`${device}:${inode}`, async () => {
     try {
       if (wait.wanted > 0) await waitForLock(fd, 'exclusive', 0, 0);
@@ -93,6 +93,14 @@ function beginWait(file: HostFile): Wait {
   arrived.catch(() => {}); // whoever still wants it is told by `lock`
   waits.set(file, wait);
   return wait;
+}
+
+function duplicate(file: HostFile): number {
+  try {
+    return libc().duplicate(file.fd);
+  } catch (error) {
+    throw systemError(`cannot lock ${file.path}`, error);
+  }
 }
 
 /**

@@ -39,36 +39,44 @@ export class HostFile implements AsyncDisposable {
 
   /** Fills `into` from `offset` and returns the bytes read, which are fewer only at the end of the file. */
   readSync(into: Uint8Array, offset: number): number {
-    return this.#now('read', () =>
-      wholeRangeSync(into.length, (done, length) => readSync(this.fd, into, done, length, offset + done)),
+    return this.#now(
+      'read',
+      () =>
+        wholeRangeSync(into.length, (done, length) => readSync(this.fd, into, done, length, offset + done)),
+      offset,
     );
   }
 
   /** As `readSync`, through the thread pool. */
   read(into: Uint8Array, offset: number): Promise<number> {
-    return this.#later('read', () =>
-      wholeRange(into.length, (done, length) => inPool(read, this.fd, into, done, length, offset + done)),
+    return this.#later(
+      'read',
+      () =>
+        wholeRange(into.length, (done, length) => inPool(read, this.fd, into, done, length, offset + done)),
+      offset,
     );
   }
 
   /** Writes all of `from` at `offset`, through the thread pool. `from` must stay as it is until then. */
   write(from: Uint8Array, offset: number): Promise<void> {
-    return this.#later('write', async () => {
+    const writeAll = async () => {
       const count = await wholeRange(from.length, (done, length) =>
         inPool(write, this.fd, from, done, length, offset + done),
       );
       checkAll(count, from);
-    });
+    };
+    return this.#later('write', writeAll, offset);
   }
 
   /** As `write`, at once: for small writes into the page cache, where the thread pool costs more than the write. */
   writeSync(from: Uint8Array, offset: number): void {
-    this.#now('write', () => {
+    const writeAll = () => {
       const count = wholeRangeSync(from.length, (done, length) =>
         writeSync(this.fd, from, done, length, offset + done),
       );
       checkAll(count, from);
-    });
+    };
+    this.#now('write', writeAll, offset);
   }
 
   /** What was written is durable, with the size and the mapping that reading it takes (fdatasync). */
@@ -93,23 +101,23 @@ export class HostFile implements AsyncDisposable {
   extents(offset: number, length: number): Iterable<FileExtent> {
     this.#checkOpen('look for holes in');
     const seek = (at: number, whence: number) =>
-      this.#now('look for holes in', () => seekSparse(this.fd, at, whence));
+      this.#now('look for holes in', () => seekSparse(this.fd, at, whence), at);
     return sparseExtents(seek, offset, length);
   }
 
   /** Makes the range a hole, which reads zeros; the size stays. False where that cannot be done. */
   punchHole(offset: number, length: number): boolean {
-    return this.#now('punch a hole into', () => punchHole(this.fd, offset, length));
+    return this.#now('punch a hole into', () => punchHole(this.fd, offset, length), offset);
   }
 
   /** Reserves storage for the range and grows the file to hold it. False where that cannot be done. */
   allocate(offset: number, length: number): boolean {
-    return this.#now('allocate', () => allocateRange(this.fd, offset, length));
+    return this.#now('allocate', () => allocateRange(this.fd, offset, length), offset);
   }
 
   /**
    * Copies a range inside the kernel, which shares the blocks where the file system can, or else by reading and
-   * writing. Holes of the source may become data.
+   * writing. Holes of the source may become data. Two ranges of one file must not overlap.
    * @throws CalveError `out-of-range` when the source ends before the range does; `aborted`
    */
   copyTo(
@@ -146,26 +154,26 @@ export class HostFile implements AsyncDisposable {
     try {
       await promisify(close)(this.fd);
     } catch (error) {
-      throw systemError(`cannot close ${this.path}`, error);
+      throw systemError(this.#cannot('close'), error);
     }
   }
 
-  #now<T>(verb: string, action: () => T): T {
+  #now<T>(verb: string, action: () => T, offset?: number): T {
     this.#checkOpen(verb);
     try {
       return action();
     } catch (error) {
-      throw systemError(`cannot ${verb} ${this.path}`, error);
+      throw systemError(this.#cannot(verb, offset), error);
     }
   }
 
-  async #later<T>(verb: string, action: () => Promise<T>): Promise<T> {
+  async #later<T>(verb: string, action: () => Promise<T>, offset?: number): Promise<T> {
     this.#checkOpen(verb);
     this.#busy += 1;
     try {
       return await action();
     } catch (error) {
-      throw systemError(`cannot ${verb} ${this.path}`, error);
+      throw systemError(this.#cannot(verb, offset), error);
     } finally {
       this.#busy -= 1;
       if (this.#busy === 0) this.#idle?.();
@@ -173,7 +181,11 @@ export class HostFile implements AsyncDisposable {
   }
 
   #checkOpen(verb: string): void {
-    if (this.#closing) throw new CalveError('closed', `cannot ${verb} ${this.path}: it was closed before`);
+    if (this.#closing) throw new CalveError('closed', `${this.#cannot(verb)}: it was closed before`);
+  }
+
+  #cannot(verb: string, offset?: number): string {
+    return `cannot ${verb} ${this.path}${offset === undefined ? '' : ` at ${offset}`}`;
   }
 }
 

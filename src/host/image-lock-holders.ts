@@ -71,16 +71,20 @@ function isSame(path: string, file: FileIdentity): boolean {
   }
 }
 
-/** The base name of the program as it was called; the kernel's name for the process, cut to 15 bytes, fails that. */
+/**
+ * The base name of the program as it was called; the kernel's name for the process, cut to 15 bytes, fails that.
+ * A process may call itself anything, and this goes to a terminal: control characters are left out.
+ */
 function commandOf(pid: string): string {
   const [program = ''] = read(`/proc/${pid}/cmdline`).split('\0');
-  return basename(program) || read(`/proc/${pid}/comm`).trim() || 'unknown';
+  const command = basename(program) || read(`/proc/${pid}/comm`);
+  return command.replace(/\p{Cc}/gu, '') || 'unknown';
 }
 
 /** Processes come and go, and some are not ours to look at: what cannot be read is empty. */
 function read(path: string): string {
   try {
-    return readFileSync(path, 'latin1');
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 import type Koffi from 'koffi';
 import { CalveError } from '../errors/index.ts';
 
@@ -15,7 +16,7 @@ export interface Flock {
 /** fcntl(2): the open file description locks, and a second descriptor of the same description. */
 export const F_OFD_GETLK = 36;
 export const F_OFD_SETLK = 37;
-export const F_OFD_SETLKW = 38;
+const F_OFD_SETLKW = 38;
 export const F_RDLCK = 0;
 export const F_WRLCK = 1;
 export const F_UNLCK = 2;
@@ -45,7 +46,7 @@ export interface Libc {
   copyRange(sourceFd: number, from: number, targetFd: number, to: number, length: number): Promise<number>;
 }
 
-let loaded: Libc | undefined;
+let loaded: Libc | CalveError | undefined;
 
 /**
  * The C library. Loaded by the first call, because that takes 20 ms.
@@ -53,29 +54,26 @@ let loaded: Libc | undefined;
  */
 export function libc(): Libc {
   loaded ??= load();
+  if (loaded instanceof CalveError) throw loaded;
   return loaded;
 }
 
 /** As `libc`, but undefined where there is none: for what has a fallback. */
 export function libcIfAny(): Libc | undefined {
-  try {
-    return libc();
-  } catch (error) {
-    if (CalveError.is(error, 'unsupported')) return undefined;
-    throw error;
-  }
+  loaded ??= load();
+  return loaded instanceof CalveError ? undefined : loaded;
 }
 
-function load(): Libc {
+function load(): Libc | CalveError {
   const platform = `${process.platform} ${process.arch}`;
   if (process.platform !== 'linux' || !MACHINES.includes(process.arch)) {
-    throw new CalveError('unsupported', `expected Linux on one of ${MACHINES.join(', ')}, got ${platform}`);
+    return new CalveError('unsupported', `expected Linux on one of ${MACHINES.join(', ')}, got ${platform}`);
   }
   let koffi: typeof Koffi;
   try {
     koffi = createRequire(import.meta.url)('koffi');
   } catch (cause) {
-    throw new CalveError('unsupported', `koffi does not load on ${platform}`, {
+    return new CalveError('unsupported', `koffi does not load on ${platform}`, {
       hint: 'npm rebuild koffi',
       cause,
     });
@@ -155,10 +153,16 @@ function declare(koffi: typeof Koffi): Libc {
 }
 
 function errnoError(call: string, errno: number): NodeJS.ErrnoException {
-  const code = getSystemErrorName(-errno);
-  return Object.assign(new Error(`${code}: ${getSystemErrorMessage(-errno)}, ${call}`), {
-    code,
+  // Node's name, so that both kinds of call name an error alike; the system's where Node has none (EDQUOT).
+  const [name, reason] = getSystemErrorMap().get(-errno) ?? [nameOf(errno), 'no description'];
+  return Object.assign(new Error(`${name}: ${reason}, ${call}`), {
+    code: name,
     errno: -errno,
     syscall: call,
   });
+}
+
+function nameOf(errno: number): string {
+  const named = Object.entries(constants.errno).find(([, number]) => number === errno);
+  return named?.[0] ?? `errno ${errno}`;
 }

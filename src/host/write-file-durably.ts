@@ -28,10 +28,10 @@ export async function writeFileDurably(
   const name = `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`;
   const staged = join(options.stagingFolder ?? dirname(path), name);
   try {
-    const file = await openFile(staged, { create: true });
+    const file = await openFile(staged, { create: true, mode: mode ?? 0o666 });
     try {
       await file.write(typeof data === 'string' ? Buffer.from(data) : data, 0);
-      if (mode !== undefined) await chmod(staged, mode);
+      if (mode !== undefined) await chmod(staged, mode); // the umask took bits away
       await file.sync();
     } finally {
       await file.close();

@@ -6,18 +6,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { succeed } from './programs.ts';
 
-// One maker at a time; whoever waited finds the folder made. The rename makes it appear whole or not at all.
-const MAKE = `
-set -eu
-script=$1 folder=$2
-if test -d "$folder"; then exit; fi
-rm -rf "$folder.part"
-mkdir "$folder.part"
-bash "$script" "$folder.part" >"$folder.log" 2>&1 || { tail -n 40 "$folder.log" >&2; exit 1; }
-mv "$folder.part" "$folder"
-rm "$folder.log"
-`;
-
 /**
  * The folder that `test/fixtures/<name>.sh FOLDER` fills: made once, kept in a cache under the hash of the script,
  * so that a changed script is run anew.
@@ -31,9 +19,8 @@ export async function fixture(name: 'debian-disk' | 'guest'): Promise<string> {
   const folder = join(cacheFolder(), `${name}-${hash}`);
   if (existsSync(folder)) return folder;
   await mkdir(cacheFolder(), { recursive: true });
-  await succeed('flock', [`${folder}.lock`, '/bin/bash', '-c', MAKE, name, script, folder], {
-    timeout: 900_000,
-  });
+  const make = fileURLToPath(new URL('../fixtures/make.sh', import.meta.url));
+  await succeed('flock', [`${folder}.lock`, 'bash', make, script, folder], { timeout: 900_000 });
   return folder;
 }
 

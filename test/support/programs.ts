@@ -9,6 +9,7 @@ export const PACKAGES = {
   'qemu-system-x86_64': 'qemu-system-x86',
   mke2fs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',
+  debugfs: 'e2fsprogs',
   debootstrap: 'debootstrap',
   busybox: 'busybox-static',
   skopeo: 'skopeo',

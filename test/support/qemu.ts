@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { report, run, start, succeed } from './programs.ts';
+import { type Running, report, run, start, succeed } from './programs.ts';
 
 /** Asserts that `qemu-img check` finds nothing to say about a qcow2 file: no error, no leak. */
 export async function qemuImgCheck(path: string): Promise<void> {
@@ -25,24 +25,34 @@ export async function qemuIo(path: string, commands: string[], format = 'qcow2')
   return printed;
 }
 
-/** A qemu-io that has an image open until `close`. */
+/** A QEMU program that has an image open, for writing, until `close`. */
 export interface OpenImage extends AsyncDisposable {
   readonly pid: number;
   close(): Promise<void>;
 }
 
-/** Opens an image in qemu-io, for writing, and resolves when QEMU has it open and locked. */
-export async function holdOpen(path: string): Promise<OpenImage> {
+/** Opens an image in qemu-io and resolves when QEMU has it open and locked. */
+export function holdInQemuIo(path: string): Promise<OpenImage> {
   // A read of one sector is answered only by an image that was opened.
-  const running = start('qemu-io', ['-f', 'qcow2', path]);
-  running.child.stdin?.write('read 0 512\n');
-  const opened = new Promise<void>((resolve, reject) => {
+  return hold(start('qemu-io', ['-f', 'qcow2', path]), 'read 0 512', 'read 512/512');
+}
+
+/** Opens an image as the disk of a virtual machine that is not let run, and resolves when QEMU has it open and locked. */
+export function holdInVm(path: string): Promise<OpenImage> {
+  const args = ['-accel', 'tcg', '-m', '32', '-S', '-nodefaults', '-no-user-config', '-display', 'none'];
+  const drive = `file=${path.replaceAll(',', ',,')},format=qcow2,if=virtio`;
+  const running = start('qemu-system-x86_64', [...args, '-monitor', 'stdio', '-drive', drive]);
+  return hold(running, 'info status', 'VM status: paused');
+}
+
+async function hold(running: Running, command: string, answer: string): Promise<OpenImage> {
+  running.child.stdin?.write(`${command}\n`);
+  await new Promise<void>((resolve, reject) => {
     running.child.stdout?.on('data', () => {
-      if (running.stdout().includes('read 512/512')) resolve();
+      if (running.stdout().includes(answer)) resolve();
     });
     running.ended.then((ran) => reject(new Error(report(ran))), reject);
   });
-  await opened;
   const close = async () => {
     running.child.stdin?.end('quit\n');
     await running.ended;

@@ -1,0 +1,77 @@
+// Checks the arrows of the house: which folder of src/ may import which. Run by `npm run arrows`.
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { parseSync } from 'oxc-parser';
+
+/** A folder imports only from folders above it in this list. */
+const ROOMS = ['errors', 'bytes', 'host', 'disk', 'qcow2', 'img', 'guestfs', 'oci', 'store', 'cli'];
+/** Packages that only one room may import. */
+const CONFINED: Readonly<Record<string, string>> = { koffi: 'host', ext2fs: 'guestfs', commander: 'cli' };
+
+const root = join(import.meta.dirname, '..', 'src');
+const files = globSync('**/*.ts', { cwd: root }).filter((file) => !/\.(test|d)\.ts$/.test(file));
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+const problems = files.flatMap((file) => [...roomProblems(file), ...cycleThrough(file)]);
+for (const problem of problems) process.stderr.write(`${problem}\n`);
+process.stdout.write(`arrows: ${files.length} files, ${problems.length} problems\n`);
+process.exitCode = problems.length === 0 ? 0 : 1;
+
+/** What a file imports, statically, dynamically, or re-exports: files relative to src/, and package names. */
+function importsOf(file: string): { readonly files: string[]; readonly packages: string[] } {
+  const source = readFileSync(join(root, file), 'utf8');
+  const { module, errors } = parseSync(file, source);
+  for (const error of errors) throw new Error(`${file}: ${error.message}`);
+  const specifiers = [
+    ...module.staticImports.map((item) => item.moduleRequest.value),
+    ...module.staticExports.flatMap(({ entries }) => entries.map((entry) => entry.moduleRequest?.value)),
+    ...module.dynamicImports.map(({ moduleRequest: { start, end } }) => source.slice(start + 1, end - 1)),
+  ].filter((specifier) => specifier !== undefined);
+  const ours = specifiers.filter((specifier) => specifier.startsWith('.'));
+  return {
+    files: [...new Set(ours.map((specifier) => join(dirname(file), specifier)))],
+    packages: specifiers.filter((specifier) => !specifier.startsWith('.')),
+  };
+}
+
+function* roomProblems(file: string): Generator<string> {
+  const room = roomOf(file);
+  if (!ROOMS.includes(room)) {
+    yield `src/${file}: the folder ${room} has no place in the order of rooms`;
+  }
+  for (const target of imports.get(file)?.files ?? []) {
+    const targetRoom = roomOf(target);
+    if (targetRoom === room || target.startsWith('..')) continue;
+    if (ROOMS.indexOf(targetRoom) > ROOMS.indexOf(room)) {
+      yield `src/${file}: ${room} stands above ${targetRoom} and must not import it`;
+    } else if (target !== join(targetRoom, 'index.ts')) {
+      yield `src/${file}: imports ${relative(targetRoom, target)} of ${targetRoom} past its index.ts`;
+    }
+  }
+  for (const name of imports.get(file)?.packages ?? []) {
+    const confinedTo = CONFINED[name];
+    if (confinedTo !== undefined && confinedTo !== room) {
+      yield `src/${file}: only ${confinedTo} may import ${name}`;
+    }
+  }
+}
+
+/** A cycle that comes back to this file, told once: by the file of it whose name sorts first. */
+function* cycleThrough(file: string): Generator<string> {
+  const seen = new Set<string>();
+  const queue = [[file]];
+  for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+    for (const target of imports.get(path.at(-1) ?? file)?.files ?? []) {
+      if (target === file) {
+        if (path.every((other) => other >= file)) yield `src/${[...path, file].join(' -> ')}: a cycle`;
+        return;
+      }
+      if (seen.has(target)) continue;
+      seen.add(target);
+      queue.push([...path, target]);
+    }
+  }
+}
+
+function roomOf(file: string): string {
+  return file.split(sep)[0] ?? '';
+}

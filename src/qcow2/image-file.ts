@@ -1,0 +1,131 @@
+import { LatencyWatch } from '../disk/index.ts';
+import { CalveError } from '../errors/index.ts';
+import type { ImageStorage } from './image-storage.ts';
+import { InFlight } from './in-flight.ts';
+
+/** The longest read that is tried synchronously: past it, copying the bytes outweighs the thread pool's cost. */
+export const QUICK_READ: number = 128 * 1024;
+
+/**
+ * An image's file, as the engine uses it: reads that end in zeros past the end of the file, barriers, and the count of
+ * what is under way. Offsets and lengths are bytes, in the file.
+ */
+export class ImageFile {
+  readonly path: string;
+  readonly writable: boolean;
+  /** Reads and writes of clusters that a mapping change could take away. */
+  readonly inFlight: InFlight = new InFlight();
+  readonly #storage: ImageStorage;
+  readonly #watch = new LatencyWatch();
+  #end: number;
+  #unsynced = false;
+  #failure: unknown;
+  // The arguments of the synchronous read under way, so that it needs no closure of its own.
+  #quickInto: Uint8Array = new Uint8Array();
+  #quickOffset = 0;
+  readonly #quickRead = (): number => this.#storage.readSync(this.#quickInto, this.#quickOffset);
+
+  constructor(storage: ImageStorage) {
+    this.#storage = storage;
+    this.path = storage.path;
+    this.writable = storage.writable;
+    this.#end = storage.stat().size;
+  }
+
+  /** The file's length, counting what was written through here. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Fills `into`; past the end of the file with zeros (trap 19). */
+  async read(into: Uint8Array, offset: number): Promise<void> {
+    if (offset > Number.MAX_SAFE_INTEGER - into.length) {
+      into.fill(0);
+      return;
+    }
+    const count = await this.#storage.read(into, offset);
+    if (count < into.length) into.fill(0, count);
+  }
+
+  /** As `read`, now; false when synchronous reads are slow at the moment. */
+  tryRead(into: Uint8Array, offset: number): boolean {
+    if (into.length > QUICK_READ || !this.#watch.allows()) return false;
+    if (offset > Number.MAX_SAFE_INTEGER - into.length) {
+      into.fill(0);
+      return true;
+    }
+    this.#quickInto = into;
+    this.#quickOffset = offset;
+    const count = this.#watch.time(this.#quickRead);
+    if (count < into.length) into.fill(0, count);
+    return true;
+  }
+
+  /**
+   * The bytes of a structure, all of which must be there.
+   * @throws CalveError `corrupt` when the file ends before
+   */
+  async readStructure(what: string, offset: number, length: number): Promise<Uint8Array> {
+    if (offset > this.#end - length) {
+      throw new CalveError(
+        'corrupt',
+        `${this.path}: expected ${what} of ${length} bytes at ${offset}, got a file of ${this.#end} bytes`,
+        { data: { path: this.path, offset, length, size: this.#end } },
+      );
+    }
+    const bytes = new Uint8Array(length);
+    await this.read(bytes, offset);
+    return bytes;
+  }
+
+  async write(from: Uint8Array, offset: number): Promise<void> {
+    this.#checkUsable();
+    try {
+      await this.#storage.write(from, offset);
+      this.#end = Math.max(this.#end, offset + from.length);
+    } finally {
+      // Set when the write has ended: a barrier that began before need not have seen it.
+      this.#unsynced = true;
+    }
+  }
+
+  /**
+   * Resolves when everything written before is durable. After a failure nobody knows what is, and a second attempt
+   * could succeed without the lost writes: so the file takes no more writes.
+   */
+  async barrier(): Promise<void> {
+    this.#checkUsable();
+    if (!this.#unsynced) return;
+    this.#unsynced = false;
+    try {
+      await this.#storage.datasync();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  /** Ends all writing, because what the file holds or lacks is no longer certain. */
+  fail(cause: unknown): void {
+    this.#failure ??= cause;
+  }
+
+  /** Gives storage back; the range reads zeros, or what it held before. */
+  punchHole(offset: number, length: number): void {
+    this.#checkUsable();
+    this.#storage.punchHole(offset, length);
+    this.#unsynced = true;
+  }
+
+  close(): Promise<void> {
+    return this.#storage.close();
+  }
+
+  #checkUsable(): void {
+    if (this.#failure === undefined) return;
+    throw new CalveError('io', `${this.path}: not written any more since an earlier failure`, {
+      cause: this.#failure,
+      hint: `qemu-img check ${this.path}`,
+    });
+  }
+}

@@ -1,0 +1,16 @@
+/** What the engine asks of the file that an image lies in. HostFile is one; so are the test doubles of crash tests. */
+export interface ImageStorage {
+  readonly path: string;
+  readonly writable: boolean;
+  /** `size` is the file's length in bytes. */
+  stat(): { readonly size: number };
+  /** Bytes read; fewer only at the end of the file. */
+  readSync(into: Uint8Array, offset: number): number;
+  read(into: Uint8Array, offset: number): Promise<number>;
+  write(from: Uint8Array, offset: number): Promise<void>;
+  /** Every write that had resolved before is durable when this resolves. */
+  datasync(): Promise<void>;
+  /** False where it cannot be done. */
+  punchHole(offset: number, length: number): boolean;
+  close(): Promise<void>;
+}

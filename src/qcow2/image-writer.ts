@@ -1,0 +1,54 @@
+import { ClusterWriter } from './cluster-writer.ts';
+import { ClusterZeroer, type ZeroStorage } from './cluster-zeroer.ts';
+import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
+import type { WriterParts } from './writer-parts.ts';
+
+/** Everything that changes an image. Ranges are checked by the caller. */
+export class ImageWriter {
+  readonly #parts: WriterParts;
+  readonly #metadata: ImageMetadata;
+  readonly #clusters: ClusterWriter;
+  readonly #zeroer: ClusterZeroer;
+  #flushing: Promise<void> | undefined;
+
+  constructor(parts: WriterParts, metadata: ImageMetadata) {
+    this.#parts = parts;
+    this.#metadata = metadata;
+    this.#clusters = new ClusterWriter(parts);
+    this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.write(from, offset));
+  }
+
+  write(from: Uint8Array, offset: number): Promise<void> {
+    return this.#clusters.write(from, offset);
+  }
+
+  writeZeroes(offset: number, length: number, storage: ZeroStorage): Promise<void> {
+    return this.#zeroer.writeZeroes(offset, length, storage);
+  }
+
+  discard(offset: number, length: number): Promise<void> {
+    return this.#zeroer.discard(offset, length);
+  }
+
+  /** All that was written before the call is durable. Calls that wait for their turn together become one. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#parts.mutex.run(() => {
+      this.#flushing = undefined;
+      return commitMetadata(this.#metadata);
+    });
+    return this.#flushing;
+  }
+
+  /** As `flush`, and lowers the refcounts on disk of what is no longer used, which a flush leaves for later. */
+  finish(): Promise<void> {
+    return this.#parts.mutex.run(async () => {
+      do await commitMetadata(this.#metadata);
+      while (isDirty(this.#metadata));
+    });
+  }
+
+  /** Drops what is cached. Nothing may be changed any more. */
+  forget(): void {
+    this.#metadata.refcounts.clear();
+  }
+}

@@ -1,0 +1,19 @@
+/** Owns the qcow2 format, reading, writing and creating; imports errors, bytes, host, disk. */
+export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
+export { Chain, type ChainLimits } from './chain.ts';
+export { type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export {
+  type EmptyImage,
+  type EmptyImageOptions,
+  encodeEmptyImage,
+  layOutEmptyImage,
+} from './empty-image.ts';
+export type { FeatureName } from './feature-names.ts';
+export { type FollowOptions, followBacking } from './follow-backing.ts';
+export type { HeaderExtension } from './header-extensions.ts';
+export type { AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures } from './header-fields.ts';
+export { type LayerOptions, type LayerSummary, writeLayer } from './layer/write-layer.ts';
+export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
+export { Qcow2Disk } from './qcow2-disk.ts';
+export type { CompressionType, CryptMethod, Qcow2Header } from './qcow2-header.ts';
+export { readHeader } from './read-header.ts';

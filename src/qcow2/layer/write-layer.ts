@@ -1,0 +1,98 @@
+import { rm } from 'node:fs/promises';
+import { CalveError } from '../../errors/index.ts';
+import { type HostFile, openFile } from '../../host/index.ts';
+import type { Codec } from '../compression/compress-cluster.ts';
+import { openCompressorPool } from '../compression/compressor-pool.ts';
+import { BatchBuffers } from './batch-buffers.ts';
+import { clusterRuns } from './cluster-runs.ts';
+import { DigestTable } from './digest-table.ts';
+import { DigestWriter } from './digest-writer.ts';
+import { emitLayer } from './emit-layer.ts';
+import { findChanges, type LayerBatch } from './find-changes.ts';
+import {
+  type LayerGeometry,
+  type LayerOptions,
+  type LayerSummary,
+  layerCodec,
+  layerGeometry,
+} from './layer-options.ts';
+import { readAhead } from './read-ahead.ts';
+import { readClusters } from './read-clusters.ts';
+import { runsToRead } from './runs-to-read.ts';
+import { stageBatches } from './stage-batches.ts';
+import { StagedLayer } from './staged-layer.ts';
+
+export type { LayerOptions, LayerSummary };
+
+/**
+ * Writes what a disk differs in from its parent as a layer: a qcow2 file in the one form that the difference, the
+ * parent and the settings leave it. The same three make the same bytes, however the source is stored and the ranges
+ * are cut, and whatever the machine.
+ *
+ * The file is version 3, with 16-bit refcounts; header, L1 table, L2 tables, refcount table, refcount blocks, then
+ * plain clusters, then compressed ones, each in guest order without gaps. A cluster that reads as the parent's is
+ * left out; zeros are a zero entry; equal clusters share their data, as often as a refcount can count. Compressed
+ * is what becomes smaller by it.
+ *
+ * Data passes through in batches of a megabyte, read ahead, compressed on threads, and staged in files without a
+ * name beside `path`, because metadata comes ahead of it.
+ *
+ * @param path must not be there; the file is durable when this resolves, its name is not, and on any failure there
+ *   is none
+ * @throws CalveError `out-of-range` or `usage` for an option; `exists`; `aborted`; `no-space`, `io`; what the disks
+ *   throw
+ */
+export async function writeLayer(path: string, options: LayerOptions): Promise<LayerSummary> {
+  const geometry = layerGeometry(options);
+  const codec = layerCodec(options, geometry.clusterSize);
+  if (options.signal?.aborted) throw aborted(path, options.signal);
+  const file = await openFile(path, { create: true });
+  try {
+    await using _closed = file;
+    return await writeInto(file, geometry, codec, options);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw options.signal?.aborted ? aborted(path, options.signal) : error;
+  }
+}
+
+async function writeInto(
+  file: HostFile,
+  geometry: LayerGeometry,
+  codec: Codec | undefined,
+  options: LayerOptions,
+): Promise<LayerSummary> {
+  const { clusterSize, size } = geometry;
+  const { source, parent, ranges, signal, onProgress, threads } = options;
+  const contents = new DigestTable();
+  const buffers = new BatchBuffers(clusterSize, codec !== undefined);
+  await using staged = new StagedLayer(file.path, geometry, contents.limit);
+  await using pool =
+    codec && (await openCompressorPool({ ...codec, signal, ...(threads ? { threads } : {}) }));
+
+  let looked = 0;
+  async function* counted(runs: ReturnType<typeof clusterRuns>): typeof runs {
+    for await (const run of runs) {
+      looked += run.count;
+      yield run;
+    }
+  }
+
+  const runs = counted(clusterRuns(ranges, clusterSize, size, source.size));
+  const toRead = runsToRead(runs, parent, clusterSize, size);
+  const chunks = readClusters(toRead, { source, parent, clusterSize, size, buffers, signal });
+  const changes: AsyncIterable<LayerBatch> = findChanges(readAhead(chunks), contents, clusterSize);
+  for await (const batch of stageBatches(pool ? pool.compress(changes) : changes, staged, clusterSize)) {
+    onProgress?.({ done: Math.min(batch.reached * clusterSize, size), total: size });
+    buffers.give(batch);
+  }
+  const { digest, fileSize } = await emitLayer(new DigestWriter(file), staged, geometry, options);
+  onProgress?.({ done: size, total: size });
+  const { dataClusters, zeroClusters, sharedClusters } = staged;
+  const equalClusters = looked - dataClusters - zeroClusters;
+  return { digest, fileSize, dataClusters, zeroClusters, sharedClusters, equalClusters };
+}
+
+function aborted(path: string, signal: AbortSignal): CalveError {
+  return new CalveError('aborted', `writing ${path} was aborted`, { cause: signal.reason });
+}

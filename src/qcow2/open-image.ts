@@ -1,0 +1,63 @@
+import type { Disk } from '../disk/index.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import type { Chain } from './chain.ts';
+import { ClusterMap } from './cluster-map.ts';
+import { ClusterReader } from './cluster-reader.ts';
+import { geometryOf } from './geometry.ts';
+import { ImageFile } from './image-file.ts';
+import type { ImageStorage } from './image-storage.ts';
+import { readL1Table } from './l1-table.ts';
+import { L2Tables } from './l2-tables.ts';
+import { openWriter } from './open-writer.ts';
+import { Qcow2Disk } from './qcow2-disk.ts';
+import type { Qcow2Header } from './qcow2-header.ts';
+import { readHeader } from './read-header.ts';
+import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+
+/** How the image in a file that is open already is opened. */
+export interface OpenImageOptions {
+  readonly writable: boolean;
+  readonly chain: Chain;
+  /** Called once the header is found to be right. */
+  readonly openBacking: (header: Qcow2Header) => Promise<Disk | null>;
+}
+
+/**
+ * Opens the image in a file. The file is closed with the disk; after an error the caller closes it.
+ * @throws CalveError as `openQcow2`
+ */
+export async function openImage(storage: ImageStorage, options: OpenImageOptions): Promise<Qcow2Disk> {
+  const { writable, chain } = options;
+  const header = await readHeader(storage);
+  refuseUnsupported(header, storage.path, writable);
+  const file = new ImageFile(storage);
+  const geometry = geometryOf(header);
+  const l1 = await readL1Table(file, header);
+  const backing = await options.openBacking(header);
+  try {
+    const l2 = new L2Tables(file, l1, header.clusterSize, chain.tables);
+    const map = new ClusterMap(storage.path, geometry, l1, l2);
+    const { compressionType } = header;
+    const unpacked = new BoundedCache<Uint8Array>(chain.clusters, header.clusterSize);
+    const reader = new ClusterReader({ file, map, backing, compressionType, unpacked });
+    const writer = writable
+      ? await openWriter({ file, header, l1, l2, map, reader, backing, budget: chain.tables })
+      : undefined;
+    const release = async () => {
+      // The budget may live on, with the rest of the chain.
+      l2.clear();
+      unpacked.clear();
+      writer?.forget();
+      try {
+        await backing?.close();
+      } finally {
+        await file.close();
+      }
+    };
+    const warnings = warningsOf(header, storage.path);
+    return new Qcow2Disk({ file, header, map, reader, writer, backing, warnings, release });
+  } catch (error) {
+    await backing?.close();
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Disk } from '../disk/index.ts';
+import { lockImage, openFile } from '../host/index.ts';
+import type { BackingPolicy } from './backing-policy.ts';
+import { Chain, type ChainLimits } from './chain.ts';
+import { openImage } from './open-image.ts';
+import type { Qcow2Disk } from './qcow2-disk.ts';
+import type { Qcow2Header } from './qcow2-header.ts';
+
+/** How an image is opened. The limits count for a chain that begins here. */
+export interface OpenQcow2Options extends ChainLimits {
+  /** Reading and writing (default false: reading alone). */
+  readonly writable?: boolean;
+  /** QEMU's image lock for the access (default true). */
+  readonly lock?: boolean;
+  /** What to do when the image names a backing file; see `denyBacking` and `followBacking`. */
+  readonly backing: BackingPolicy;
+  /** A policy that opens an image passes its request's chain on. */
+  readonly chain?: Chain;
+}
+
+/**
+ * Opens a qcow2 image as a disk.
+ * @throws CalveError `not-found`, `denied`, `in-use` (with `data.holders`), `io`; `invalid` or `unsupported`, naming the
+ *   header field; `corrupt`, with the command that mends it; what the backing policy throws
+ *
+ * @example
+ * await using disk = await openQcow2('disk.qcow2', { backing: denyBacking });
+ * const sector = new Uint8Array(512);
+ * await disk.read(sector, 0);
+ */
+export async function openQcow2(path: string, options: OpenQcow2Options): Promise<Qcow2Disk> {
+  const { writable = false } = options;
+  const chain = await (options.chain ?? Chain.begin(options)).enter(path);
+  const file = await openFile(path, { writable });
+  try {
+    // Before anything is read: what a writer changes meanwhile must not be seen half.
+    if (options.lock !== false) lockImage(file, writable ? 'write' : 'read');
+    return await openImage(file, { writable, chain, openBacking: (header) => follow(header) });
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+
+  async function follow(header: Qcow2Header): Promise<Disk | null> {
+    const { backingFile, backingFormat } = header;
+    if (backingFile === undefined) return null;
+    const { ancestors } = chain;
+    const depth = ancestors.length;
+    return options.backing({ imagePath: path, backingFile, backingFormat, depth, ancestors, chain });
+  }
+}

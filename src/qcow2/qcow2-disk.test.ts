@@ -1,0 +1,37 @@
+import { after } from 'node:test';
+import { diskContract } from '../../test/contracts/disk-contract.ts';
+import { temporaryFolder } from '../../test/support/temporary.ts';
+import { MemoryDisk } from '../disk/index.ts';
+import { createQcow2, denyBacking, openQcow2 } from './index.ts';
+
+const folder = await temporaryFolder();
+after(() => folder[Symbol.asyncDispose]());
+let made = 0;
+const path = (): string => {
+  made += 1;
+  return folder.join(`${made}.qcow2`);
+};
+
+diskContract('qcow2', async (size) => {
+  const image = path();
+  await createQcow2(image, { size, sync: false });
+  return openQcow2(image, { writable: true, backing: denyBacking });
+});
+
+diskContract('qcow2 with clusters of 512 bytes', async (size) => {
+  const image = path();
+  await createQcow2(image, { size, clusterSize: 512, refcountBits: 1, sync: false });
+  return openQcow2(image, { writable: true, backing: denyBacking });
+});
+
+diskContract('qcow2 over a backing disk that is shorter', async (size) => {
+  const image = path();
+  await createQcow2(image, { size, clusterSize: 4096, backingFile: 'b', backingFormat: 'raw', sync: false });
+  return openQcow2(image, { writable: true, backing: async () => new MemoryDisk(70_000) });
+});
+
+diskContract('qcow2 version 2', async (size) => {
+  const image = path();
+  await createQcow2(image, { size, version: 2, clusterSize: 1024, sync: false });
+  return openQcow2(image, { writable: true, backing: denyBacking });
+});

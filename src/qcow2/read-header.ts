@@ -1,0 +1,34 @@
+import { CalveError } from '../errors/index.ts';
+import { MAX_CLUSTER_BITS } from './constants.ts';
+import { decodeHeader } from './header.ts';
+import { decodeHeaderFields } from './header-fields.ts';
+import type { ImageStorage } from './image-storage.ts';
+import type { Qcow2Header } from './qcow2-header.ts';
+
+/** As much of the file as holds the whole header of an image with clusters of the default size. */
+const FIRST_READ = 64 * 1024;
+
+/**
+ * Reads and validates the header of an image (QCOW2.md, lines 1 to 9).
+ * @param file a HostFile, or what reads as one
+ * @throws CalveError `invalid` or `unsupported`, naming the file, the field and its value; `io`
+ */
+export async function readHeader(file: Pick<ImageStorage, 'path' | 'read'>): Promise<Qcow2Header> {
+  try {
+    const bytes = await readStart(file, FIRST_READ);
+    const { clusterBits } = decodeHeaderFields(bytes);
+    const more = clusterBits <= MAX_CLUSTER_BITS && 2 ** clusterBits > FIRST_READ;
+    return decodeHeader(more ? await readStart(file, 2 ** clusterBits) : bytes);
+  } catch (error) {
+    if (!CalveError.is(error, 'invalid') && !CalveError.is(error, 'unsupported')) throw error;
+    throw new CalveError(error.code, `${file.path}: ${error.message}`, {
+      cause: error,
+      data: { ...error.data, path: file.path },
+    });
+  }
+}
+
+async function readStart(file: Pick<ImageStorage, 'read'>, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  return bytes.subarray(0, await file.read(bytes, 0));
+}

@@ -1,0 +1,155 @@
+import { mkdir } from 'node:fs/promises';
+import { CalveError } from '../errors/index.ts';
+import { type HostFile, statFile } from '../host/index.ts';
+import { type ImageIndex, shortDigest } from '../oci/index.ts';
+import type { LayerSummary } from '../qcow2/index.ts';
+import { author } from './author.ts';
+import type { StoreContext } from './context.ts';
+import { openOverlay } from './env-disk.ts';
+import type { EnvDocument } from './env-document.ts';
+import { lockEnv } from './env-lock.ts';
+import { doMove, moveFolder, type Step } from './journal.ts';
+import { type StagedLayer, stageLayer } from './layers.ts';
+import { ENV_DOCUMENT, OVERLAY } from './layout.ts';
+import { locked } from './locking.ts';
+import { mappedExtents } from './mapped-extents.ts';
+import { checkMayMove, now, stageRefMove } from './move-ref.ts';
+import type { CommitOptions } from './options.ts';
+import { verifyChain } from './protection.ts';
+import { publishVersion, stageVersion } from './publish.ts';
+import { readVersion, versionInfo } from './read-version.ts';
+import { readIndex, versionOfRef } from './ref-index.ts';
+import { parseRefName } from './ref-name.ts';
+import { stageEnv } from './stage-env.ts';
+import { openStaging, type Staging } from './staging.ts';
+import type { CommitResult } from './types.ts';
+import { encodeVersion, type VersionDocument } from './version-document.ts';
+
+/**
+ * Makes a version of what an env changed, and stands the env on it.
+ *
+ * The overlay stays locked from the first look at it to the end. All long work is done in staging. Under the store
+ * lock come the blobs, then one recorded move: the overlay (from then on the commit has happened), env.json, the ref,
+ * the log.
+ */
+export async function commitEnv(
+  context: StoreContext,
+  name: string,
+  options: CommitOptions,
+): Promise<CommitResult> {
+  const given = options.ref === undefined ? undefined : parseRefName(options.ref);
+  await using held = await lockEnv(context, name, 'write');
+  const { env } = held;
+  const ref = given ?? env.ref;
+  const parent = await readVersion(context, env.version);
+  const checkRef = (index: ImageIndex): void => checkRefFollows(index, name, env, given);
+  checkRef(await readIndex(context));
+
+  await using staging = await openStaging(context);
+  const { layer, size } = await stageChanges(context, staging, name, parent, options);
+  const time = now();
+  const version = encodeVersion(
+    {
+      message: options.message ?? '',
+      author: author(),
+      created: time,
+      parents: [parent.digest],
+      size,
+      machine: env.machine,
+      made: { command: 'commit', from: name },
+    },
+    [...parent.layers, layer.info],
+  );
+  const staged = await stageVersion(staging, layer.blob, version);
+  const { folder, recorded } = moveFolder(staging);
+  await mkdir(folder);
+  await stageEnv(folder, { ...env, version: version.document.digest, ref }, version.document);
+
+  const publish = async (): Promise<ImageIndex> => {
+    const before = await readIndex(context);
+    checkRef(before);
+    await verifyChain(context, parent.layers);
+    const refSteps: Step[] =
+      ref === null
+        ? []
+        : await stageRefMove(staging, before, { ref, to: version.document, command: 'commit' }, time);
+    await publishVersion(context, staged);
+    const steps: Step[] = [
+      { rename: [`${recorded}/${OVERLAY}`, `envs/${name}/${OVERLAY}`] },
+      { rename: [`${recorded}/${ENV_DOCUMENT}`, `envs/${name}/${ENV_DOCUMENT}`] },
+      ...refSteps,
+    ];
+    await doMove(context, staging, { command: 'commit', time, steps });
+    return readIndex(context);
+  };
+  try {
+    const index = await locked(context, publish);
+    return { version: versionInfo(version.document, index), ref, summary: layer.summary };
+  } finally {
+    await emptyIfReplaced(context, name, held.file);
+  }
+}
+
+/**
+ * A QEMU that opened the path just before another overlay came there, and gets its lock just after ours is gone, must
+ * find no image rather than write into a file that nobody will see again.
+ */
+async function emptyIfReplaced(context: StoreContext, name: string, file: HostFile): Promise<void> {
+  const there = statFile(context.layout.overlay(name));
+  if (there !== undefined && there.inode !== file.stat().inode) await file.truncate(0);
+}
+
+/** Writes the layer of what the overlay changed. */
+async function stageChanges(
+  context: StoreContext,
+  staging: Staging,
+  name: string,
+  parent: VersionDocument,
+  { compression, signal, onProgress }: CommitOptions,
+): Promise<{ readonly layer: StagedLayer; readonly size: number }> {
+  await verifyChain(context, parent.layers, { signal, onProgress });
+  await using overlay = await openOverlay(context, name, parent.layers, {});
+  if (overlay.header.snapshotCount > 0) {
+    throw new CalveError(
+      'unsupported',
+      `environment ${name}: its overlay has ${overlay.header.snapshotCount} internal snapshots`,
+      {
+        hint: `qemu-img snapshot -l ${context.layout.overlay(name)}`,
+      },
+    );
+  }
+  const tip = parent.layers.at(-1);
+  if (overlay.backing === null || tip === undefined) throw new TypeError('an env stands on a chain');
+  const layer = await stageLayer(staging, {
+    size: overlay.size,
+    disk: overlay,
+    ranges: mappedExtents(overlay),
+    below: { tip, disk: overlay.backing },
+    ...{ compression, signal, onProgress },
+  });
+  if (overlay.size === parent.size && changedClusters(layer.summary) === 0) {
+    throw new CalveError(
+      'unchanged',
+      `environment ${name} has changed nothing since version ${shortDigest(parent.digest)}`,
+    );
+  }
+  return { layer, size: overlay.size };
+}
+
+function changedClusters(summary: LayerSummary): number {
+  return summary.dataClusters + summary.zeroClusters;
+}
+
+/** The ref that the env tracks must still be where the env is; a ref that was given may be new besides. */
+function checkRefFollows(index: ImageIndex, name: string, env: EnvDocument, given: string | undefined): void {
+  const hint = `calve commit ${name} -t NEW-REF`;
+  const ref = given ?? env.ref;
+  if (ref === null) return;
+  if (given === undefined && versionOfRef(index, ref) === undefined) {
+    throw new CalveError('diverged', `the ref ${ref}, which environment ${name} tracks, was removed`, {
+      hint,
+      data: { ref, current: null, expected: env.version },
+    });
+  }
+  checkMayMove(index, ref, env.version, hint);
+}

@@ -1,0 +1,110 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CalveError } from '../errors/index.ts';
+import { renameDurably, syncFolder } from '../host/index.ts';
+import type { StoreContext } from './context.ts';
+import type { EnvDocument } from './env-document.ts';
+import { checkEnvName, makeEnvName } from './env-name.ts';
+import { resolveExpression } from './expressions.ts';
+import { doMove, moveFolder } from './journal.ts';
+import { envInfo } from './list-envs.ts';
+import { locked, settled } from './locking.ts';
+import { now } from './move-ref.ts';
+import { verifyChain } from './protection.ts';
+import { readVersion } from './read-version.ts';
+import { overlayImage, stageEnv } from './stage-env.ts';
+import { listFolder, openStaging, type Staging } from './staging.ts';
+import type { EnvInfo } from './types.ts';
+
+/**
+ * Makes environments on a version. Each is a folder, made whole and durable in staging; under the store lock, the
+ * base looked at again, it is renamed into place. Several are one recorded move: all come, or none.
+ */
+export async function createEnvs(
+  context: StoreContext,
+  expression: string,
+  options: { readonly name?: string | undefined; readonly count?: number | undefined },
+): Promise<EnvInfo[]> {
+  const { name, count = 1 } = options;
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new CalveError('usage', `expected a count of 1 or more, got ${count}`);
+  }
+  const wanted = name === undefined ? undefined : namesFor(name, count);
+  await settled(context);
+  const resolved = await resolveExpression(context, expression);
+  const version = await readVersion(context, resolved.version);
+  await verifyChain(context, version.layers);
+  if (wanted !== undefined) await refuseTaken(context, wanted);
+
+  await using staging = await openStaging(context);
+  const { machine } = version.config;
+  const env: EnvDocument = { version: version.digest, ref: resolved.ref, created: now(), machine };
+  const { folder } = moveFolder(staging);
+  await mkdir(folder);
+  const image = overlayImage(version);
+  await eachOf(count, async (at) => {
+    const staged = join(folder, String(at));
+    await mkdir(staged);
+    await stageEnv(staged, env, version, image);
+  });
+  await syncFolder(folder);
+
+  const names = await locked(context, async () => {
+    await verifyChain(context, version.layers);
+    const taken = new Set(await listFolder(context.layout.envs));
+    const chosen = wanted ?? madeUpNames(count, taken);
+    refuse(chosen.find((each) => taken.has(each)));
+    await putInPlace(context, staging, chosen);
+    return chosen;
+  });
+  return await Promise.all(names.map((each) => envInfo(context, each, env)));
+}
+
+/** How many envs are written at a time: the kernel joins their syncs. */
+const AT_A_TIME = 16;
+
+async function eachOf(count: number, action: (at: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await action(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(count, AT_A_TIME) }, worker));
+}
+
+async function putInPlace(context: StoreContext, staging: Staging, names: readonly string[]): Promise<void> {
+  const { folder, recorded } = moveFolder(staging);
+  const [only] = names;
+  if (names.length === 1 && only !== undefined) {
+    context.step(`rename to envs/${only}`);
+    return renameDurably(join(folder, '0'), context.layout.env(only));
+  }
+  const steps = names.map((name, at) => ({ rename: [`${recorded}/${at}`, `envs/${name}`] as const }));
+  return doMove(context, staging, { command: 'new', time: now(), steps });
+}
+
+function namesFor(name: string, count: number): string[] {
+  if (count === 1) return [checkEnvName(name)];
+  return Array.from({ length: count }, (_, at) => checkEnvName(`${name}-${at + 1}`));
+}
+
+function madeUpNames(count: number, taken: ReadonlySet<string>): string[] {
+  const all = new Set(taken);
+  return Array.from({ length: count }, () => {
+    const name = makeEnvName(all);
+    all.add(name);
+    return name;
+  });
+}
+
+async function refuseTaken(context: StoreContext, names: readonly string[]): Promise<void> {
+  const taken = new Set(await listFolder(context.layout.envs));
+  refuse(names.find((name) => taken.has(name)));
+}
+
+function refuse(name: string | undefined): void {
+  if (name === undefined) return;
+  throw new CalveError('exists', `an environment ${name} exists already`, {
+    hint: 'calve ls',
+    data: { env: name },
+  });
+}

@@ -1,0 +1,30 @@
+import * as v from 'valibot';
+import { canonicalJson, type Digest, digestSchema, parseDocument } from '../oci/index.ts';
+import { readText } from './read-text.ts';
+import type { MachineSettings } from './types.ts';
+
+/** `env.json`: what an env's overlay stands on. */
+export interface EnvDocument {
+  readonly version: Digest;
+  /** The ref that a commit moves. */
+  readonly ref: string | null;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly machine: MachineSettings;
+}
+
+const envSchema: v.GenericSchema<unknown, EnvDocument> = v.looseObject({
+  version: digestSchema,
+  ref: v.nullable(v.string()),
+  created: v.pipe(v.string(), v.isoTimestamp()),
+  machine: v.record(v.string(), v.unknown()),
+});
+
+/** @throws CalveError `not-found`; `corrupt` naming the field */
+export async function readEnvDocument(path: string): Promise<EnvDocument> {
+  return parseDocument(await readText(path), envSchema, path);
+}
+
+export function encodeEnvDocument(env: EnvDocument): string {
+  return canonicalJson(env);
+}

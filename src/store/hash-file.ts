@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { CalveError } from '../errors/index.ts';
+import { type FileStat, openFile } from '../host/index.ts';
+import { type Digest, digestOfHex } from '../oci/index.ts';
+
+const CHUNK = 1 << 20;
+
+/** A file's digest, and its status, which was the same before and after its bytes were read. */
+export interface HashedFile {
+  readonly digest: Digest;
+  readonly stat: FileStat;
+}
+
+/**
+ * Hashes a file.
+ * @param onBytes called with the bytes of each piece
+ * @throws CalveError `not-found`, `io`, `aborted`; `changed` when the file changed meanwhile
+ */
+export async function hashFile(
+  path: string,
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onBytes?: ((count: number) => void) | undefined;
+  } = {},
+): Promise<HashedFile> {
+  await using file = await openFile(path);
+  const stat = file.stat();
+  const hash = createHash('sha256');
+  // The next piece is read while one is hashed.
+  let [current, next] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+  let reading = file.read(current, 0);
+  for (let offset = 0; ; ) {
+    const count = await reading;
+    if (options.signal?.aborted) {
+      throw new CalveError('aborted', `hashing ${path} was ended`, { cause: options.signal.reason });
+    }
+    if (count === 0) break;
+    offset += count;
+    reading = file.read(next, offset);
+    hash.update(current.subarray(0, count));
+    options.onBytes?.(count);
+    [current, next] = [next, current];
+  }
+  const after = file.stat();
+  if (after.ctimeNs !== stat.ctimeNs || after.size !== stat.size) {
+    throw new CalveError('changed', `${path} changed while it was hashed`, { data: { path } });
+  }
+  return { digest: digestOfHex(hash.digest('hex')), stat };
+}

@@ -1,0 +1,39 @@
+/**
+ * Owns versions, refs, environments, their protection and the space they take; imports errors, host, disk, qcow2,
+ * img, oci.
+ */
+export type { BlockDifference } from '../img/index.ts';
+export type { Digest } from '../oci/index.ts';
+export type { Envs } from './envs.ts';
+export { openStore } from './open-store.ts';
+export type { CommitOptions, ExportOptions, ImportOptions, Target } from './options.ts';
+export type { Refs } from './refs.ts';
+export type { Store } from './store.ts';
+export type { Trash } from './trash.ts';
+export type {
+  BlobKind,
+  CommitResult,
+  Compression,
+  DfEnv,
+  DfRef,
+  DfReport,
+  EnvInfo,
+  EnvState,
+  EnvStatus,
+  FsckProblem,
+  FsckReport,
+  GcReport,
+  ImportResult,
+  LayerInfo,
+  MachineSettings,
+  Made,
+  Progress,
+  RefInfo,
+  RefMove,
+  ResetResult,
+  Standing,
+  TrashInfo,
+  VersionInfo,
+  WorkOptions,
+} from './types.ts';
+export type { Versions } from './versions.ts';

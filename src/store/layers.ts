@@ -1,0 +1,48 @@
+import type { Disk, Extent } from '../disk/index.ts';
+import { CalveError } from '../errors/index.ts';
+import { hexOf, isDigest } from '../oci/index.ts';
+import { type LayerSummary, writeLayer } from '../qcow2/index.ts';
+import type { StagedBlob } from './publish.ts';
+import type { Staging } from './staging.ts';
+import type { Compression, LayerInfo, WorkOptions } from './types.ts';
+
+/** What a layer is made of. */
+export interface LayerSource extends WorkOptions {
+  /** Virtual size, bytes. */
+  readonly size: number;
+  readonly disk: Disk;
+  /** Where the disk may differ from the chain below. */
+  readonly ranges: AsyncIterable<Extent>;
+  /** The chain that the layer goes on top of, and its disk. */
+  readonly below: { readonly tip: LayerInfo; readonly disk: Disk } | null;
+  readonly compression?: Compression | undefined;
+}
+
+/** A layer in staging. */
+export interface StagedLayer {
+  readonly blob: StagedBlob;
+  readonly info: LayerInfo;
+  readonly summary: LayerSummary;
+}
+
+/** Writes the canonical layer of a disk's difference to the chain below it into staging. */
+export async function stageLayer(staging: Staging, source: LayerSource): Promise<StagedLayer> {
+  const path = staging.path('layer.qcow2');
+  const { below } = source;
+  const summary = await writeLayer(path, {
+    size: source.size,
+    compression: source.compression ?? 'zstd',
+    source: source.disk,
+    ranges: source.ranges,
+    ...(below === null ? {} : { backingFile: hexOf(below.tip.digest), parent: below.disk }),
+    signal: source.signal,
+    onProgress: ({ done, total }) => source.onProgress?.({ phase: 'reading', done, total }),
+  });
+  if (!isDigest(summary.digest))
+    throw new CalveError('corrupt', `${path}: expected a digest, got ${summary.digest}`);
+  return {
+    blob: { path, digest: summary.digest },
+    info: { digest: summary.digest, size: summary.fileSize },
+    summary,
+  };
+}

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { type Digest, hexOf } from '../oci/index.ts';
+
+/** Where things lie in a store. Every path is absolute. */
+export class StoreLayout {
+  /** The store's folder, as an absolute real path: two spellings of one store are one. */
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  get index(): string {
+    return join(this.folder, 'index.json');
+  }
+  get ociLayout(): string {
+    return join(this.folder, 'oci-layout');
+  }
+  get blobs(): string {
+    return join(this.folder, 'blobs', 'sha256');
+  }
+  get stamps(): string {
+    return join(this.folder, 'stamps');
+  }
+  get envs(): string {
+    return join(this.folder, 'envs');
+  }
+  get trash(): string {
+    return join(this.folder, 'trash');
+  }
+  get refLog(): string {
+    return join(this.folder, 'logs', 'refs.jsonl');
+  }
+  get journal(): string {
+    return join(this.folder, 'journal');
+  }
+  get tmp(): string {
+    return join(this.folder, 'tmp');
+  }
+  get lock(): string {
+    return join(this.folder, 'lock');
+  }
+
+  blob(digest: Digest): string {
+    return join(this.blobs, hexOf(digest));
+  }
+  stamp(digest: Digest): string {
+    return join(this.stamps, `${hexOf(digest)}.json`);
+  }
+  env(name: string): string {
+    return join(this.envs, name);
+  }
+  overlay(name: string): string {
+    return join(this.envs, name, OVERLAY);
+  }
+  envDocument(name: string): string {
+    return join(this.envs, name, ENV_DOCUMENT);
+  }
+  trashed(id: string): string {
+    return join(this.trash, id);
+  }
+
+  /** Every folder that a store has, outer before inner. */
+  get folders(): readonly string[] {
+    return [
+      join(this.folder, 'blobs'),
+      this.blobs,
+      this.stamps,
+      this.envs,
+      this.trash,
+      join(this.folder, 'logs'),
+      this.journal,
+      this.tmp,
+    ];
+  }
+}
+
+/** An env's writable qcow2 file, in the env's folder. */
+export const OVERLAY = 'disk.qcow2';
+/** What an env is, in the env's folder. */
+export const ENV_DOCUMENT = 'env.json';
+
+/**
+ * The backing file string of an overlay: it holds from `envs/<name>`, `trash/<id>` and every other folder two
+ * levels below the store, wherever the store itself is moved.
+ */
+export function overlayBacking(tip: Digest): string {
+  return `../../blobs/sha256/${hexOf(tip)}`;
+}

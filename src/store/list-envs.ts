@@ -1,0 +1,62 @@
+import { CalveError } from '../errors/index.ts';
+import { imageLockHolders, statFile } from '../host/index.ts';
+import type { StoreContext } from './context.ts';
+import { type EnvDocument, readEnvDocument } from './env-document.ts';
+import { checkEnvName } from './env-name.ts';
+import { settled } from './locking.ts';
+import { listFolder } from './staging.ts';
+import type { EnvInfo } from './types.ts';
+
+/** Every environment, by name: a document and a stat each, and no lock. */
+export async function listEnvs(context: StoreContext): Promise<EnvInfo[]> {
+  await settled(context);
+  const found: EnvInfo[] = [];
+  for (const name of await listFolder(context.layout.envs)) {
+    try {
+      found.push(await envInfo(context, name, await readEnvDocument(context.layout.envDocument(name))));
+    } catch (error) {
+      // One that was removed while we look is no longer listed.
+      if (statFile(context.layout.env(name)) !== undefined) throw error;
+    }
+  }
+  return found;
+}
+
+export async function getEnv(context: StoreContext, name: string): Promise<EnvInfo> {
+  return envInfo(context, name, await findEnv(context, name));
+}
+
+/** @throws CalveError `usage`, `not-found`, `corrupt` */
+export async function findEnv(context: StoreContext, name: string): Promise<EnvDocument> {
+  await settled(context);
+  if (statFile(context.layout.env(checkEnvName(name))) === undefined) {
+    throw new CalveError('not-found', `no environment is called ${name}`, { hint: 'calve ls' });
+  }
+  return readEnvDocument(context.layout.envDocument(name));
+}
+
+/** The file that QEMU opens for this env. */
+export async function envPath(context: StoreContext, name: string): Promise<string> {
+  await findEnv(context, name);
+  return context.layout.overlay(name);
+}
+
+/** An env as it is listed. Takes no lock: a virtual machine that starts meanwhile must get its own. */
+export async function envInfo(context: StoreContext, name: string, env: EnvDocument): Promise<EnvInfo> {
+  const path = context.layout.overlay(name);
+  const stat = statFile(path);
+  if (stat === undefined) {
+    throw new CalveError('corrupt', `environment ${name}: its overlay is missing: ${path}`, {
+      hint: `calve rm --force ${name}`,
+    });
+  }
+  const holders = imageLockHolders(path);
+  return {
+    name,
+    version: env.version,
+    ref: env.ref,
+    created: env.created,
+    changedBytes: stat.allocated,
+    state: holders.length === 0 ? 'idle' : { inUse: holders },
+  };
+}

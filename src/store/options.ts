@@ -1,0 +1,40 @@
+import type { Digest } from '../oci/index.ts';
+import type { Compression, WorkOptions } from './types.ts';
+
+/** `import`. */
+export interface ImportOptions extends WorkOptions {
+  /**
+   * The ref to make, or to move if it points at `onto`. Default: made of the file's name (`debian-12.qcow2` becomes
+   * `debian-12:latest`); null: none, and the version lasts until gc's grace is over.
+   */
+  readonly ref?: string | null | undefined;
+  readonly message?: string | undefined;
+  /** The version to store the difference to, which becomes the parent (default null: store the whole disk). */
+  readonly onto?: string | null | undefined;
+  /** Default: qcow2 if the file begins with its magic, else raw. */
+  readonly format?: 'raw' | 'qcow2' | undefined;
+  /** Default zstd. */
+  readonly compression?: Compression | undefined;
+}
+
+/** `export`. */
+export interface ExportOptions extends WorkOptions {
+  /** Default qcow2. */
+  readonly format?: 'raw' | 'qcow2' | undefined;
+  /** Replace a file that is there (default false). */
+  readonly force?: boolean | undefined;
+}
+
+/** `commit`. */
+export interface CommitOptions extends WorkOptions {
+  readonly message?: string | undefined;
+  /** The ref to set, which the env tracks from then on (default: the one that it tracks). */
+  readonly ref?: string | undefined;
+  /** Default zstd. */
+  readonly compression?: Compression | undefined;
+}
+
+/** What a target's name stands for. */
+export type Target =
+  | { readonly kind: 'env'; readonly name: string; readonly version: Digest }
+  | { readonly kind: 'version'; readonly version: Digest };

@@ -1,0 +1,73 @@
+import { rename } from 'node:fs/promises';
+import { systemError } from '../errors/index.ts';
+import { openFile, statFile, syncFolder } from '../host/index.ts';
+import type { Digest } from '../oci/index.ts';
+import type { StoreContext } from './context.ts';
+import { hashFile } from './hash-file.ts';
+import { type Staging, sealStaged, writeStaged } from './staging.ts';
+import { hasStamp, writeStamp } from './stamps.ts';
+import type { EncodedVersion } from './version-document.ts';
+
+const BLOB_MODE = 0o444;
+
+/** A version in staging, durable, ready to be published. */
+export interface StagedVersion {
+  /** Its own layer, when it has one that the store may not have. */
+  readonly layer: StagedBlob | null;
+  readonly config: StagedBlob;
+  readonly manifest: StagedBlob;
+}
+
+export interface StagedBlob {
+  readonly path: string;
+  readonly digest: Digest;
+}
+
+/** Makes a version's files durable in staging. */
+export async function stageVersion(
+  staging: Staging,
+  layer: StagedBlob | null,
+  version: EncodedVersion,
+): Promise<StagedVersion> {
+  if (layer !== null) {
+    await using file = await openFile(layer.path, { writable: true });
+    await sealStaged(file, BLOB_MODE);
+  }
+  const config = { path: staging.path('config.json'), digest: version.document.configDigest };
+  const manifest = { path: staging.path('manifest.json'), digest: version.document.digest };
+  await writeStaged(config.path, version.config, BLOB_MODE);
+  await writeStaged(manifest.path, version.manifest, BLOB_MODE);
+  return { layer, config, manifest };
+}
+
+/**
+ * Moves a version's blobs into `blobs/`, each after those that it names, so that a manifest is never there without
+ * what it needs. The store lock is held, in which the ref or env that needs them moves too.
+ */
+export async function publishVersion(context: StoreContext, version: StagedVersion): Promise<void> {
+  if (version.layer !== null) await publish(context, version.layer, 'layer');
+  await publish(context, version.config, 'config');
+  await publish(context, version.manifest, 'manifest');
+  await syncFolder(context.layout.blobs);
+  if (version.layer === null) return;
+  const stat = statFile(context.layout.blob(version.layer.digest));
+  if (stat !== undefined) writeStamp(context, version.layer.digest, stat);
+}
+
+async function publish(context: StoreContext, blob: StagedBlob, kind: string): Promise<void> {
+  const target = context.layout.blob(blob.digest);
+  // Bytes that are there already stay, with the readers of their file; what is there and harmed is mended.
+  if (await isWhole(context, blob.digest, target)) return;
+  context.step(`publish ${kind}`);
+  try {
+    await rename(blob.path, target);
+  } catch (error) {
+    throw systemError(`cannot rename ${blob.path} to ${target}`, error);
+  }
+}
+
+async function isWhole(context: StoreContext, digest: Digest, path: string): Promise<boolean> {
+  const stat = statFile(path);
+  if (stat === undefined) return false;
+  return hasStamp(context, digest, stat) || (await hashFile(path)).digest === digest;
+}

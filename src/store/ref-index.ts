@@ -1,0 +1,89 @@
+import { CalveError } from '../errors/index.ts';
+import {
+  ANNOTATION_REF_NAME,
+  canonicalJson,
+  type Descriptor,
+  type Digest,
+  type ImageIndex,
+  imageIndexSchema,
+  MEDIA_TYPE_INDEX,
+  MEDIA_TYPE_MANIFEST,
+  parseDocument,
+} from '../oci/index.ts';
+import type { StoreContext } from './context.ts';
+import { readText } from './read-text.ts';
+import type { RefInfo } from './types.ts';
+import { VERSION_TYPE } from './version-document.ts';
+
+/**
+ * `index.json` as it is now. Descriptors that other programs put there are kept, and are not refs.
+ * @throws CalveError `corrupt` naming the field
+ */
+export async function readIndex(context: StoreContext): Promise<ImageIndex> {
+  return parseDocument(await readText(context.layout.index), imageIndexSchema, context.layout.index);
+}
+
+/** The refs of an index, by name. */
+export function refsOf(index: ImageIndex): RefInfo[] {
+  return index.manifests
+    .flatMap((descriptor) => {
+      const name = refNameOf(descriptor);
+      return name !== undefined && isVersion(descriptor) ? [{ name, version: descriptor.digest }] : [];
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The version that a full ref name points at. */
+export function versionOfRef(index: ImageIndex, name: string): Digest | undefined {
+  return index.manifests.find((descriptor) => refNameOf(descriptor) === name && isVersion(descriptor))
+    ?.digest;
+}
+
+/** The names of the refs that point at a version, sorted. */
+export function refsTo(index: ImageIndex, version: Digest): string[] {
+  return refsOf(index)
+    .filter((ref) => ref.version === version)
+    .map((ref) => ref.name);
+}
+
+/**
+ * The index with one ref moved, made, or (with null) removed.
+ * @throws CalveError `exists` when another program's manifest has that name
+ */
+export function withRef(
+  index: ImageIndex,
+  name: string,
+  version: { readonly digest: Digest; readonly manifestSize: number } | null,
+): ImageIndex {
+  const others = index.manifests.filter((descriptor) => refNameOf(descriptor) !== name);
+  if (index.manifests.some((descriptor) => refNameOf(descriptor) === name && !isVersion(descriptor))) {
+    throw new CalveError('exists', `index.json: ${name} names a manifest that is not a version`);
+  }
+  if (version === null) return { ...index, manifests: others };
+  const moved: Descriptor = {
+    mediaType: MEDIA_TYPE_MANIFEST,
+    artifactType: VERSION_TYPE,
+    digest: version.digest,
+    size: version.manifestSize,
+    annotations: { [ANNOTATION_REF_NAME]: name },
+  };
+  return { ...index, manifests: [...others, moved].sort(byRefName) };
+}
+
+/** The bytes of an index. */
+export function encodeIndex(index: ImageIndex): string {
+  return canonicalJson({ ...index, mediaType: MEDIA_TYPE_INDEX });
+}
+
+function refNameOf(descriptor: Descriptor): string | undefined {
+  return descriptor.annotations?.[ANNOTATION_REF_NAME];
+}
+
+function isVersion(descriptor: Descriptor): boolean {
+  return descriptor.mediaType === MEDIA_TYPE_MANIFEST && descriptor.artifactType === VERSION_TYPE;
+}
+
+function byRefName(a: Descriptor, b: Descriptor): number {
+  const [left, right] = [refNameOf(a) ?? '', refNameOf(b) ?? ''];
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,75 @@
+import type { Disk } from '../disk/index.ts';
+import type { BlockDifference } from '../img/index.ts';
+import type { StoreContext } from './context.ts';
+import type { ExportOptions, ImportOptions } from './options.ts';
+import type { ImportResult, VersionInfo, WorkOptions } from './types.ts';
+
+/**
+ * Versions. An expression names one: REF, `sha256:…` or the first 6 or more hex digits of a digest, `X~N` (N first
+ * parents back), `REF@{N}` (N moves of the ref ago), `ENV@base`.
+ *
+ * All throw CalveError `usage` for a malformed expression, `not-found`, and `changed` when a layer's bytes are not
+ * what they were (`data`: layer, versions, refs, envs).
+ */
+export class Versions {
+  readonly #context: StoreContext;
+  constructor(context: StoreContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Makes a version of a disk image.
+   * @throws CalveError `in-use`, `unsupported` by the name of what cannot be kept, `exists`, `diverged`, `no-space`
+   */
+  async import(file: string, options: ImportOptions = {}): Promise<ImportResult> {
+    const { importDisk } = await import('./import-disk.ts');
+    return importDisk(this.#context, file, options);
+  }
+
+  async get(expression: string): Promise<VersionInfo> {
+    const { getVersion } = await import('./get-version.ts');
+    return getVersion(this.#context, expression);
+  }
+
+  /** The version and its ancestors, newest first, each read when it is asked for. */
+  async *log(
+    expression: string,
+    options: { readonly limit?: number | undefined } = {},
+  ): AsyncGenerator<VersionInfo> {
+    const { logVersions } = await import('./log-versions.ts');
+    yield* logVersions(this.#context, expression, options.limit);
+  }
+
+  /** The version's disk, verified, for reading. */
+  async openDisk(expression: string): Promise<Disk> {
+    const { openVersionDisk } = await import('./version-disk.ts');
+    return openVersionDisk(this.#context, expression);
+  }
+
+  /** The file that QEMU opens for this version, which it must open read-only. */
+  async path(expression: string): Promise<string> {
+    const { versionPath } = await import('./version-disk.ts');
+    return versionPath(this.#context, expression);
+  }
+
+  /** Checks every layer of the chain: a stat each where the stamp holds, a whole hash where not. */
+  async verify(expression: string, options: WorkOptions = {}): Promise<void> {
+    const { verifyVersion } = await import('./version-disk.ts');
+    return verifyVersion(this.#context, expression, options);
+  }
+
+  /** Writes the disk of a version, or of the env of this name, as one flat file. */
+  async export(target: string, file: string, options: ExportOptions = {}): Promise<void> {
+    const { exportDisk } = await import('./export-disk.ts');
+    return exportDisk(this.#context, target, file, options);
+  }
+
+  /**
+   * The blocks in which two versions or envs differ, in order; without `b`, an env against its version, or a version
+   * against its first parent. Only what the chains do not share is read.
+   */
+  async *diffBlocks(a: string, b?: string, options: WorkOptions = {}): AsyncGenerator<BlockDifference> {
+    const { diffBlocks } = await import('./block-diff.ts');
+    yield* diffBlocks(this.#context, a, b, options);
+  }
+}

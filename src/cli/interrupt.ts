@@ -1,4 +1,5 @@
-import { CalveError } from '../errors/index.ts';
+import { CalveError, systemError } from '../errors/index.ts';
+import { reportError } from './report-error.ts';
 
 /** How long the process may take to leave after the first signal, in milliseconds. */
 const PATIENCE = 2000;
@@ -9,6 +10,7 @@ type Signal = keyof typeof SIGNALS;
 export class Interrupt {
   readonly #controller = new AbortController();
   #exitCode: number | undefined;
+  #said = false;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -19,15 +21,17 @@ export class Interrupt {
     return this.#exitCode;
   }
 
-  /** Listens for signals and for a reader of stdout that goes away. */
+  /** Whether nothing is left to be said about it. */
+  get said(): boolean {
+    return this.#said;
+  }
+
+  /** Listens for signals, for stdout that takes no more, and for errors that nobody caught. */
   listen(): void {
     for (const name of Object.keys(SIGNALS).filter(isSignal)) process.on(name, () => this.#received(name));
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      // Nobody reads on (`calve log | head`): not a failure, but no reason to work on either.
-      this.#abort(0, 'nobody reads the output');
-    });
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => this.#outputFailed(error));
     process.stderr.on('error', () => {});
+    process.on('uncaughtException', (error) => this.#fail(error));
   }
 
   #received(name: Signal): void {
@@ -39,6 +43,26 @@ export class Interrupt {
     // own default action is what ends the process then. The timer does not keep a finished process alive.
     setTimeout(() => endBy(name), PATIENCE).unref();
     this.#abort(SIGNALS[name], 'interrupted');
+  }
+
+  #outputFailed(error: NodeJS.ErrnoException): void {
+    // Nobody reads on (`calve log | head`): not a failure, but no reason to work on either.
+    if (error.code === 'EPIPE') this.#end(0, 'nobody reads the output');
+    else this.#fail(systemError('cannot write to stdout', error));
+  }
+
+  /** Something broke of which the command itself will not hear, or not in time. */
+  #fail(error: unknown): void {
+    if (this.#said) return;
+    reportError(error, { color: true });
+    this.#end(1, 'failed');
+    // The command may be over already.
+    process.exitCode = 1;
+  }
+
+  #end(exitCode: number, reason: string): void {
+    this.#said = true;
+    this.#abort(exitCode, reason);
   }
 
   #abort(exitCode: number, reason: string): void {

@@ -11,7 +11,8 @@ import { type GlobalOptions, Session } from './session.ts';
 export async function run(words: readonly string[]): Promise<void> {
   const interrupt = new Interrupt();
   interrupt.listen();
-  process.exitCode = await runLine(words, interrupt, {});
+  const exitCode = await runLine(words, interrupt, {});
+  process.exitCode ||= exitCode;
 }
 
 /** Runs one command line; resolves to its exit code. `inherited` holds where the line says nothing itself. */
@@ -39,7 +40,7 @@ async function runLine(
   } catch (error) {
     // Whatever broke because the work was interrupted is not worth a word of its own.
     const cause = interrupt.exitCode === undefined ? error : interrupt.signal.reason;
-    if (interrupt.exitCode !== 0) reportError(cause, { color: globals().color !== false });
+    if (!interrupt.said) reportError(cause, { color: globals().color !== false });
     return interrupt.exitCode ?? exitCodeOf(error);
   }
 }

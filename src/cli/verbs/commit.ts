@@ -1,0 +1,49 @@
+import { formatBytes } from '../../bytes/index.ts';
+import type { Compression } from '../../store/index.ts';
+import { compressionOption } from '../compression-option.ts';
+import { firstLine } from '../first-line.ts';
+import { shortDigest } from '../short-digest.ts';
+import type { Verb } from '../verb.ts';
+
+interface Options {
+  readonly message?: string;
+  readonly tag?: string;
+  readonly compression?: Compression;
+  readonly json?: boolean;
+}
+
+/** `calve commit ENV` */
+export const commit: Verb = {
+  examples: [
+    { line: "calve commit quiet-otter -m 'nginx installed'", does: 'the ref that it tracks moves on' },
+    { line: 'calve commit quiet-otter -t web:1', does: 'name the version, and track that from now on' },
+  ],
+  declare: (command, session) => {
+    command
+      .argument('<env>', 'the environment; nobody may have it open')
+      .option('-m, --message <text>', 'what changed')
+      .option('-t, --tag <ref>', 'name the version thus instead of moving the ref that ENV tracks')
+      .addOption(compressionOption())
+      .option('--json', 'print JSON (docs/json.md)')
+      .action(async (name: string, options: Options) => {
+        const { output, signal } = session;
+        const store = await session.openStore();
+        const { message, tag: ref, compression } = options;
+        const result = await output.during(name, (onProgress) =>
+          store.envs.commit(name, { message, ref, compression, signal, onProgress }),
+        );
+        const { version, summary } = result;
+        const at = [result.ref, shortDigest(version.digest)].filter((word) => word !== null).join(' ');
+        output.say(`[${at}] ${firstLine(version.message)}`.trimEnd());
+        output.say(
+          `${summary.dataClusters} clusters of data and ${summary.zeroClusters} of zeros changed, ` +
+            `${formatBytes(summary.fileSize)} stored`,
+        );
+        if (result.ref === null) {
+          output.say(`no ref names it; to keep it: calve tag ${shortDigest(version.digest)} REF`);
+        }
+        if (options.json === true) output.printJson(result);
+        else output.print(shortDigest(version.digest));
+      });
+  },
+};

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { parse } from 'valibot';
+import { verbTable } from '../../src/cli/verb-table.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { shapes } from './shapes.ts';
+import { smallStore } from './small-store.ts';
+
+/** The examples of docs/json.md, by the command that their section is about. */
+async function documented(): Promise<{ command: string; example: unknown }[]> {
+  const text = await readFile(new URL('../../docs/json.md', import.meta.url), 'utf8');
+  return text.split(/^## /m).flatMap((section) => {
+    const [, command] = /^`calve (.*?) --json`/.exec(section) ?? [];
+    if (command === undefined) return [];
+    const blocks = [...section.matchAll(/^```json\n(.*?)^```$/gms)];
+    assert.notEqual(blocks.length, 0, `calve ${command} has no example`);
+    return blocks.map(([, block = '']) => ({ command, example: JSON.parse(block) }));
+  });
+}
+
+test('every shape is documented with an example that has it, field by field', async () => {
+  const examples = await documented();
+  assert.deepEqual([...new Set(examples.map(({ command }) => command))].sort(), Object.keys(shapes).sort());
+  for (const { command, example } of examples) check(command, example);
+});
+
+test('what the program prints has the documented shape', async () => {
+  await using folder = await temporaryFolder();
+  const calve = await smallStore(folder);
+  const printed = async (command: string, ...words: string[]): Promise<unknown> =>
+    check(command, await calve.json(...command.split(' '), ...words));
+
+  await printed('import', folder.join('disk.raw'), 'disk:2', '--onto', 'disk:1');
+  await printed('new', 'disk:1', '-n', '2');
+  await printed('status', 'one');
+  await printed('diff', '--blocks', 'one', 'two');
+  await printed('diff', '--blocks', '--stat', 'two');
+  await printed('commit', 'one', '-m', 'sevens');
+  await printed('ls');
+  await printed('images');
+  await printed('log');
+  await printed('show', 'disk:1');
+  await printed('show', 'one');
+  await printed('df');
+  await calve.ok('rm', 'two');
+  await printed('trash ls');
+  await printed('gc', '--dry-run', '--prune=now');
+  await printed('fsck');
+});
+
+test('every command that takes --json is documented', async () => {
+  await using folder = await temporaryFolder();
+  const calve = await smallStore(folder);
+  for (const { name, group } of verbTable) {
+    if (group === undefined) continue;
+    const listed = await calve.ok('__complete', '--', name, '--js');
+    assert.equal(listed.startsWith('--json'), name in shapes, name);
+  }
+});
+
+function check(command: string, value: unknown): unknown {
+  const shape = shapes[command];
+  assert.ok(shape !== undefined, command);
+  try {
+    return parse(shape, value);
+  } catch (error) {
+    const issues = error instanceof Error && 'issues' in error ? error.issues : [];
+    assert.fail(
+      `calve ${command}: ${error} ${JSON.stringify(issues, (key, part) => (key === 'input' || key === 'value' ? undefined : part), 1)}`,
+    );
+  }
+}

@@ -1,0 +1,174 @@
+import {
+  array,
+  boolean,
+  type GenericSchema,
+  integer,
+  isoTimestamp,
+  literal,
+  minValue,
+  nullable,
+  number,
+  optional,
+  picklist,
+  pipe,
+  record,
+  regex,
+  strictObject,
+  string,
+  unknown,
+  variant,
+} from 'valibot';
+
+/** The JSON that the command line prints, strictly: a field more or less than docs/json.md says is a failure. */
+
+const digest = pipe(string(), regex(/^sha256:[0-9a-f]{64}$/));
+const time = pipe(string(), isoTimestamp());
+const count = pipe(number(), integer(), minValue(0));
+const bytes = count;
+const ref = pipe(string(), regex(/^[a-z0-9._/-]+:[\w.-]+$/));
+const env = pipe(string(), regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/));
+
+const version = {
+  digest,
+  message: string(),
+  author: string(),
+  created: time,
+  parents: array(digest),
+  size: bytes,
+  layers: array(strictObject({ digest, size: bytes })),
+  refs: array(ref),
+  machine: record(string(), unknown()),
+  made: strictObject({ command: string(), from: optional(string()) }),
+};
+
+const environment = {
+  name: env,
+  version: digest,
+  ref: nullable(ref),
+  created: time,
+  changedBytes: bytes,
+  state: picklist(['idle', 'in-use']),
+  holders: array(strictObject({ pid: count, command: string(), access: picklist(['read', 'write']) })),
+};
+
+const layerSummary = strictObject({
+  digest,
+  fileSize: bytes,
+  dataClusters: count,
+  zeroClusters: count,
+  sharedClusters: count,
+  equalClusters: count,
+});
+
+const space = {
+  name: string(),
+  version: digest,
+  created: time,
+  virtualSize: bytes,
+  apparentBytes: bytes,
+  ownBytes: bytes,
+  sharedBytes: bytes,
+};
+
+const difference = strictObject({
+  offset: bytes,
+  length: bytes,
+  kind: picklist(['added', 'changed', 'removed']),
+});
+
+const standing = strictObject({
+  versions: array(digest),
+  refs: array(ref),
+  envs: array(env),
+  trash: array(string()),
+});
+
+const problemKinds = [
+  'blob-changed',
+  'blob-missing',
+  'blob-misnamed',
+  'document-broken',
+  'layer-broken',
+  'layer-parent',
+  'ref-broken',
+  'env-broken',
+  'trash-broken',
+  'log-broken',
+  'stray',
+] as const;
+
+/** By the heading of docs/json.md that documents it. */
+export const shapes: Readonly<Record<string, GenericSchema>> = {
+  import: strictObject({
+    version: strictObject(version),
+    ref: nullable(ref),
+    summary: layerSummary,
+    warnings: array(string()),
+  }),
+  new: array(strictObject(environment)),
+  ls: array(strictObject(environment)),
+  status: strictObject({
+    ...environment,
+    refMoved: boolean(),
+    changedClusters: nullable(count),
+    clusterSize: nullable(bytes),
+  }),
+  commit: strictObject({ version: strictObject(version), ref: nullable(ref), summary: layerSummary }),
+  images: array(strictObject(space)),
+  log: array(strictObject(version)),
+  show: variant('kind', [
+    strictObject({ kind: literal('version'), ...version, path: string() }),
+    strictObject({ kind: literal('env'), ...environment, path: string() }),
+  ]),
+  diff: strictObject({
+    a: string(),
+    b: nullable(string()),
+    count,
+    added: bytes,
+    changed: bytes,
+    removed: bytes,
+    ranges: optional(array(difference)),
+  }),
+  df: strictObject({
+    refs: array(strictObject(space)),
+    envs: array(strictObject({ ...space, ref: nullable(ref) })),
+    totals: strictObject({
+      layers: bytes,
+      manifests: bytes,
+      envs: bytes,
+      trash: bytes,
+      other: bytes,
+      total: bytes,
+    }),
+  }),
+  'trash ls': array(
+    strictObject({
+      id: string(),
+      name: env,
+      removed: time,
+      version: digest,
+      ref: nullable(ref),
+      changedBytes: bytes,
+    }),
+  ),
+  gc: strictObject({
+    dryRun: boolean(),
+    blobs: array(strictObject({ digest, kind: picklist(['manifest', 'config', 'layer', 'other']), bytes })),
+    trash: array(string()),
+    freedBytes: bytes,
+  }),
+  fsck: strictObject({
+    problems: array(
+      strictObject({ kind: picklist(problemKinds), where: string(), message: string(), standing }),
+    ),
+    checked: strictObject({
+      blobs: count,
+      bytes,
+      versions: count,
+      layers: count,
+      refs: count,
+      envs: count,
+      trash: count,
+    }),
+  }),
+};

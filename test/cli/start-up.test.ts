@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { commandLine } from '../support/calve.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+test('ls answers at once', async (t) => {
+  await using folder = await temporaryFolder();
+  const calve = commandLine(folder.join('store'));
+  await calve.ok('init');
+  const took: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const began = performance.now();
+    await calve.ok('ls');
+    took.push(performance.now() - began);
+  }
+  const [, , median = Number.NaN] = took.sort((a, b) => a - b);
+  t.diagnostic(`calve ls, from its sources: ${median.toFixed(0)} ms (median of 5)`);
+  // The target is well under 150 ms, built, on a quiet machine; this bound only catches the gross.
+  assert.ok(median < 1000, `${median} ms`);
+});

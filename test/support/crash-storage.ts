@@ -1,0 +1,123 @@
+/** A write, or a hole punched, with the moments when it began and ended; `end` is infinite while it is under way. */
+interface Recorded {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly begin: number;
+  end: number;
+}
+
+const SECTOR = 512;
+
+/**
+ * A file in memory that remembers every write and every flush, and can say what a disk may hold after a crash at any
+ * moment: all that was flushed, and of the rest any sectors.
+ */
+export class CrashStorage {
+  readonly path: string;
+  readonly writable = true;
+  readonly #initial: Buffer;
+  #content: Buffer;
+  readonly #writes: Recorded[] = [];
+  readonly #syncs: { readonly begin: number; readonly end: number }[] = [];
+  #clock = 0;
+
+  constructor(path: string, initial: Uint8Array) {
+    this.path = path;
+    this.#initial = Buffer.from(initial);
+    this.#content = Buffer.from(initial);
+  }
+
+  /** The moment now; each event has one of its own. */
+  get clock(): number {
+    return this.#clock;
+  }
+
+  get content(): Buffer {
+    return this.#content;
+  }
+
+  stat(): { size: number } {
+    return { size: this.#content.length };
+  }
+
+  readSync(into: Uint8Array, offset: number): number {
+    const part = this.#content.subarray(offset, offset + into.length);
+    into.set(part);
+    return part.length;
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    await turn();
+    return this.readSync(into, offset);
+  }
+
+  async write(from: Uint8Array, offset: number): Promise<void> {
+    const recorded = this.#record(Buffer.from(from), offset);
+    await turn();
+    this.#content = applied(this.#content, recorded.bytes, offset);
+    recorded.end = this.#tick();
+  }
+
+  async datasync(): Promise<void> {
+    const begin = this.#tick();
+    await turn();
+    this.#syncs.push({ begin, end: this.#tick() });
+  }
+
+  punchHole(offset: number, length: number): boolean {
+    const end = Math.min(offset + length, this.#content.length);
+    if (end <= offset) return true;
+    const recorded = this.#record(Buffer.alloc(end - offset), offset);
+    this.#content = applied(this.#content, recorded.bytes, offset);
+    recorded.end = this.#tick();
+    return true;
+  }
+
+  async close(): Promise<void> {}
+
+  /**
+   * What the disk may hold after a crash.
+   * @param moment of `clock`
+   * @param keep whether a sector that was written and not flushed survives; asked for each
+   */
+  after(moment: number, keep: () => boolean): Buffer {
+    const flushed = Math.max(0, ...this.#syncs.filter(({ end }) => end <= moment).map(({ begin }) => begin));
+    let content: Buffer = Buffer.from(this.#initial);
+    for (const { offset, bytes, begin, end } of this.#writes) {
+      if (begin > moment) continue;
+      if (end < flushed) {
+        content = applied(content, bytes, offset);
+        continue;
+      }
+      for (let at = 0; at < bytes.length; ) {
+        const next = Math.min(bytes.length, at + SECTOR - ((offset + at) % SECTOR));
+        if (keep()) content = applied(content, bytes.subarray(at, next), offset + at);
+        at = next;
+      }
+    }
+    return content;
+  }
+
+  #record(bytes: Buffer, offset: number): Recorded {
+    const recorded = { offset, bytes, begin: this.#tick(), end: Number.POSITIVE_INFINITY };
+    this.#writes.push(recorded);
+    return recorded;
+  }
+
+  #tick(): number {
+    this.#clock += 1;
+    return this.#clock;
+  }
+}
+
+function applied(content: Buffer, bytes: Uint8Array, offset: number): Buffer {
+  const end = offset + bytes.length;
+  const target =
+    end > content.length ? Buffer.concat([content, Buffer.alloc(end - content.length)]) : content;
+  target.set(bytes, offset);
+  return target;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

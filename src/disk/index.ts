@@ -1,9 +1,23 @@
 /** Owns the Disk interface, the plainest disks and what wraps any disk; imports errors, bytes, host. */
+export { type CacheOptions, cachedDisk } from './cached-disk.ts';
 export { checkRange } from './check-range.ts';
+export { CompactBytes } from './compact-bytes.ts';
+export { type CrashOptions, type CrashState, crashStates } from './crash-states.ts';
+export { type Delay, type DelayOptions, delayedDisk } from './delayed-disk.ts';
 export type { Disk, Extent, WritableDisk, ZeroOptions } from './disk.ts';
+export { DiskFile } from './disk-file.ts';
+export { DiskLog, type RecordedOperation } from './disk-log.ts';
+export type { DiskOperation } from './disk-operation.ts';
 export { extentsOf } from './extents-of.ts';
+export { type Fault, type FaultPlan, faultyDisk } from './faulty-disk.ts';
+export { isWritable } from './is-writable.ts';
 export { type LatencyLimits, LatencyWatch } from './latency-watch.ts';
 export { MemoryDisk } from './memory-disk.ts';
 export { openRawDisk, type RawDiskOptions } from './open-raw-disk.ts';
+export { type OverlayDisk, type OverlayOptions, overlayDisk } from './overlay-disk.ts';
 export { RawDisk } from './raw-disk.ts';
+export { type RecordingDisk, recordingDisk } from './recording-disk.ts';
+export { type Lost, replay } from './replay.ts';
+export { sliceDisk } from './slice-disk.ts';
+export type { WrapOptions, Wrapped } from './wrap-disk.ts';
 export { writeZeroesTo } from './write-zeroes-to.ts';

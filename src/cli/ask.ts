@@ -15,13 +15,15 @@ export async function ask(session: Session, question: string, otherwise: boolean
   if (!canAsk()) return otherwise;
   // Not in terminal mode: then Ctrl-C comes as SIGINT to the process, as during any other work.
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  const ended = new Promise<null>((resolve) => lines.once('close', () => resolve(null)));
   try {
     const answer = await Promise.race([
       lines.question(`${question} [y/N] `, { signal: session.signal }),
       ended,
     ]);
-    return /^y(es)?$/i.test(answer.trim());
+    // Ctrl-D leaves the cursor behind the question.
+    if (answer === null) process.stderr.write('\n');
+    return answer !== null && /^y(es)?$/i.test(answer.trim());
   } finally {
     lines.close();
   }

@@ -51,5 +51,5 @@ test('further lines of a version go on as its line does', () => {
   const graph = new Graph();
   graph.place('x', ['p']);
   assert.equal(graph.place('y', ['p']).more, '| |');
-  assert.equal(graph.place('p', []).more, '');
+  assert.equal(graph.place('p', []).more, ' ');
 });

@@ -76,7 +76,5 @@ export class Graph {
 /** Characters at their columns, spaces between. */
 function draw(cells: ReadonlyMap<number, string>): string {
   const width = Math.max(0, ...cells.keys()) + 1;
-  return Array.from({ length: width }, (_, column) => cells.get(column) ?? ' ')
-    .join('')
-    .trimEnd();
+  return Array.from({ length: width }, (_, column) => cells.get(column) ?? ' ').join('');
 }

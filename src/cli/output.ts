@@ -1,5 +1,5 @@
 import pico from 'picocolors';
-import { Progress } from './progress.ts';
+import type { Progress } from './progress.ts';
 
 type Colors = ReturnType<typeof pico.createColors>;
 
@@ -49,6 +49,7 @@ export class Output {
     subject: string,
     work: (onProgress: Progress['update']) => Promise<Result>,
   ): Promise<Result> {
+    const { Progress } = await import('./progress.ts');
     const progress = new Progress(subject, { stream: process.stderr, silent: this.quiet });
     try {
       return await work(progress.update);

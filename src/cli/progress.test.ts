@@ -34,16 +34,30 @@ test('work that is over within a second says nothing', () => {
 });
 
 test('on a terminal the bar is redrawn in place, fits the width, and is erased at the end', () => {
-  const { written, progress, step } = watched({ isTTY: true, columns: 60 });
+  const { written, progress, step } = watched({ isTTY: true, columns: 100 });
   for (let now = 0; now <= 1000; now += 10) step(now, (now * MiB) / 20);
   assert.ok(written.length <= 11, `${written.length} drawings`);
   for (const text of written) {
     assert.ok(text.startsWith('\r\x1b[K'), 'starts at the line it redraws');
-    assert.ok(!text.includes('\n') && text.length - '\r\x1b[K'.length < 60, text);
+    assert.ok(!text.includes('\n') && text.length - '\r\x1b[K'.length < 100, text);
   }
   assert.match(written.at(-1) ?? '', /\[#{12}\.{12}\] {2}50%/);
   progress.end();
   assert.equal(written.at(-1), '\r\x1b[K');
+});
+
+test('a narrow terminal has a shorter bar, then none, and the line never breaks', () => {
+  for (const [columns, shown] of [
+    [74, /^reading disk\.raw \[#{5}\.{5}\] {2}50% .* left$/],
+    [60, /^reading disk\.raw {2}50% .* left$/],
+    [30, /^reading disk\.raw {2}50% {2}50 Mi$/],
+  ] as const) {
+    const { written, step } = watched({ isTTY: true, columns });
+    for (let now = 0; now <= 1000; now += 100) step(now, (now * MiB) / 20);
+    const line = (written.at(-1) ?? '').replace('\r\x1b[K', '');
+    assert.match(line, shown);
+    assert.ok(line.length < columns);
+  }
 });
 
 test('a silent one writes nothing', () => {

@@ -68,10 +68,15 @@ export class Progress {
   }
 
   #draw(percent: number, facts: readonly string[]): void {
-    const filled = Math.round((percent / 100) * BAR);
-    const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}]`;
-    const line = `${this.#phase} ${this.#subject} ${bar} ${String(percent).padStart(3)}%  ${facts.join('  ')}`;
-    this.#shown = line.slice(0, (this.#options.stream.columns ?? 80) - 1);
+    const before = `${this.#phase} ${this.#subject} `;
+    const after = `${String(percent).padStart(3)}%  ${facts.join('  ')}`;
+    // A terminal that does not know its width says 0.
+    const width = (this.#options.stream.columns || 80) - 1;
+    // The figures matter more than the bar.
+    const room = Math.min(BAR, width - before.length - after.length - '[] '.length);
+    const filled = Math.round((percent / 100) * room);
+    const bar = room < 5 ? '' : `[${'#'.repeat(filled)}${'.'.repeat(room - filled)}] `;
+    this.#shown = `${before}${bar}${after}`.slice(0, width);
     this.#options.stream.write(`${CLEAR_LINE}${this.#shown}`);
   }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Session } from './session.ts';
 
 /** A command line to copy, and what it does. */
-export interface Example {
+interface Example {
   /** As typed, from `calve` on. */
   readonly line: string;
   /** What it does, in a few words. */

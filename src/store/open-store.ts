@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { CalveError, systemError } from '../errors/index.ts';
@@ -9,6 +9,7 @@ import { StoreLayout } from './layout.ts';
 import { takeLock } from './locking.ts';
 import { readText } from './read-text.ts';
 import { encodeIndex } from './ref-index.ts';
+import { listFolder } from './staging.ts';
 import { Store } from './store.ts';
 
 /**
@@ -30,13 +31,15 @@ export async function openStore(
 export async function openLayout(folder: string | undefined, create: boolean): Promise<StoreLayout> {
   const path = resolve(folder ?? defaultFolder());
   const layoutFile = join(path, 'oci-layout');
-  if (!existsSync(layoutFile)) {
-    if (!create) {
-      throw new CalveError('not-found', `there is no store in ${path}`, { hint: `calve init ${path}` });
-    }
-    await makeStore(path);
+  const isLayout = existsSync(layoutFile);
+  if (!isLayout && !create) {
+    throw new CalveError('not-found', `there is no store in ${path}`, { hint: `calve init ${path}` });
   }
-  parseDocument(await readText(layoutFile), imageLayoutSchema, layoutFile);
+  if (!isLayout) await refuseStrangers(path);
+  else parseDocument(await readText(layoutFile), imageLayoutSchema, layoutFile);
+  // An image layout that another program made becomes a store by what it lacks of one.
+  const lacks = !isLayout || new StoreLayout(path).folders.some((each) => !existsSync(each));
+  if (lacks) await makeStore(path);
   return new StoreLayout(realpathSync(path));
 }
 
@@ -46,30 +49,27 @@ function defaultFolder(): string {
   return CALVE_STORE || join(XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'calve');
 }
 
+/** A folder with anything in it that no half-made store has is somebody else's. */
+async function refuseStrangers(path: string): Promise<void> {
+  const ours = [...new StoreLayout('/').folders.map((folder) => relative('/', folder)), 'index.json', 'lock'];
+  const stranger = (await listFolder(path)).find((name) => !ours.includes(name));
+  if (stranger === undefined) return;
+  throw new CalveError('exists', `${path} is not a store and not empty: it holds ${stranger}`);
+}
+
 /**
- * Makes a store, under its lock: of two that make it the second finds it made. `oci-layout` comes last and makes it
- * a store: whoever finds it finds everything, and what was half made is made again over what is there.
+ * Makes what is not there, under the store's lock: of two that make a store the second finds it made. `oci-layout`
+ * comes last and makes it a store: whoever finds it finds everything.
  */
 async function makeStore(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true });
     const layout = new StoreLayout(realpathSync(path));
-    const ours = [
-      ...layout.folders.map((folder) => relative(layout.folder, folder)),
-      'index.json',
-      'oci-layout',
-      'lock',
-    ];
-    const stranger = (await readdir(path)).find((name) => !ours.includes(name));
-    if (stranger !== undefined) {
-      throw new CalveError('exists', `${path} is not a store and not empty: it holds ${stranger}`);
-    }
     await using _lock = await takeLock(layout.lock);
-    if (existsSync(layout.ociLayout)) return;
     for (const folder of layout.folders) await mkdir(folder, { recursive: true });
     const staged = { stagingFolder: layout.tmp };
-    await writeFileDurably(layout.index, encodeIndex(EMPTY_INDEX), staged);
-    await writeFileDurably(layout.ociLayout, IMAGE_LAYOUT, staged);
+    if (!existsSync(layout.index)) await writeFileDurably(layout.index, encodeIndex(EMPTY_INDEX), staged);
+    if (!existsSync(layout.ociLayout)) await writeFileDurably(layout.ociLayout, IMAGE_LAYOUT, staged);
     for (const folder of [...layout.folders, layout.folder, dirname(layout.folder)]) await syncFolder(folder);
   } catch (error) {
     throw systemError(`cannot make a store in ${path}`, error);

@@ -9,7 +9,7 @@ import type { StoreContext } from './context.ts';
  * What a layer's file was like when its bytes were last known to hash to its name. The change time cannot be set
  * back by any program, so a file that was touched in any way, or put in another's place, differs.
  */
-export interface Stamp {
+interface Stamp {
   readonly size: string;
   readonly mtimeNs: string;
   readonly ctimeNs: string;
@@ -26,7 +26,7 @@ const stampSchema: v.GenericSchema<unknown, Stamp> = v.object({
   device: decimal,
 });
 
-export function stampOf(stat: FileStat): Stamp {
+function stampOf(stat: FileStat): Stamp {
   return {
     size: String(stat.size),
     mtimeNs: String(stat.mtimeNs),

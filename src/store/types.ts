@@ -19,7 +19,7 @@ export interface WorkOptions {
 /** How the clusters of a layer are packed. */
 export type Compression = 'zstd' | 'deflate' | 'none';
 
-/** Settings of the machine that a disk belongs to (arch, firmware, memory, cpus …); any JSON. */
+/** Settings of the machine that a disk belongs to (arch, firmware, memory, cpus …): JSON whose numbers are integers. */
 export type MachineSettings = Readonly<Record<string, unknown>>;
 
 /** A layer of a version's chain. */

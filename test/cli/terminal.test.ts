@@ -12,7 +12,7 @@ const ESCAPE = '\x1b[';
 test('on a terminal rm asks before it removes what is not saved, and anything but yes keeps it', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
-  const kept = await onTerminal(calve, ['rm', 'one'], { typed: '\n' });
+  const kept = await onTerminal(calve, ['rm', 'one'], { answer: '\n' });
   assert.match(
     kept.stdout,
     /one holds 64 KiB that is not committed\. Move it to the trash\? \[y\/N\] /,
@@ -23,21 +23,32 @@ test('on a terminal rm asks before it removes what is not saved, and anything bu
 
   const unasked = await onTerminal(calve, ['rm', 'two']);
   assert.doesNotMatch(unasked.stdout, /\[y\/N\]/, report(unasked));
-  const removed = await onTerminal(calve, ['rm', 'one'], { typed: 'y\n' });
+  const removed = await onTerminal(calve, ['rm', 'one'], { answer: 'y\n' });
   assert.match(removed.stdout, /removed one/, report(removed));
   assert.equal(await calve.ok('ls', '-q'), '');
+});
+
+test('Ctrl-C at a question ends the command with 130, Ctrl-D is no', async () => {
+  await using folder = await temporaryFolder();
+  const calve = await smallStore(folder);
+  const ended = await onTerminal(calve, ['rm', 'one'], { answer: '\x03' });
+  assert.equal(ended.code, 130, report(ended));
+  assert.match(ended.stdout, /calve:\S* interrupted\r\n$/, report(ended));
+  const kept = await onTerminal(calve, ['rm', 'one'], { answer: '\x04' });
+  assert.match(kept.stdout, /\[y\/N\] \r\nkept one\r\n$/, report(kept));
+  assert.equal(await calve.ok('ls', '-q'), 'one\ntwo');
 });
 
 test('-y answers yes: rm --force and trash empty do not ask', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
-  const asked = await onTerminal(calve, ['rm', '-f', 'one'], { typed: 'no\n' });
+  const asked = await onTerminal(calve, ['rm', '-f', 'one'], { answer: 'no\n' });
   assert.match(asked.stdout, /Delete it for good\? \[y\/N\] /, report(asked));
   const forced = await onTerminal(calve, ['rm', '-y', '-f', 'one']);
   assert.doesNotMatch(forced.stdout, /\[y\/N\]/, report(forced));
   await calve.ok('rm', 'two');
 
-  const refused = await onTerminal(calve, ['trash', 'empty'], { typed: 'n\n' });
+  const refused = await onTerminal(calve, ['trash', 'empty'], { answer: 'n\n' });
   assert.match(
     refused.stdout,
     /Delete 1 environment \(.*\) for good\? \[y\/N\] [\s\S]*nothing deleted/,

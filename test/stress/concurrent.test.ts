@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { type Running, report, start } from '../support/programs.ts';
+import { startNode } from '../support/node.ts';
+import { type Running, report } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { BLOCK, BLOCKS, type Journal, TEXT } from './journal.ts';
 
@@ -22,10 +23,17 @@ test(`${PROCESSES} processes that work on one store for ${seconds} s lose nothin
   await store.versions.import(disk, { ref: 'base' });
   await store.refs.set('shared', 'base');
 
-  const workers = Array.from({ length: PROCESSES }, (_, id) => startWorker(store, id));
+  const began = performance.now();
+  // The first leaves what Node compiled behind for the others.
+  const first = startWorker(store, PROCESSES, 0);
+  await ready(first);
+  first.child.stdin?.write('go\n');
+  await first.ended;
+  const workers = Array.from({ length: PROCESSES }, (_, id) => startWorker(store, id, seconds * 1000));
   await Promise.all(workers.map(ready));
+  t.diagnostic(`ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   for (const worker of workers) worker.child.stdin?.write('go\n');
-  const journals = await Promise.all(workers.map(journalOf));
+  const journals = await Promise.all([first, ...workers].map(journalOf));
 
   t.diagnostic(`done: ${sums(journals.map((journal) => journal.done))}`);
   t.diagnostic(`refused: ${sums(journals.map((journal) => journal.refused))}`);
@@ -45,9 +53,9 @@ test(`${PROCESSES} processes that work on one store for ${seconds} s lose nothin
   await checkRefs(store, journals);
 });
 
-function startWorker(store: Store, id: number): Running {
+function startWorker(store: Store, id: number, milliseconds: number): Running {
   const worker = fileURLToPath(new URL('worker.ts', import.meta.url));
-  return start(`/${process.execPath.slice(1)}`, [worker, store.folder, String(id), String(seconds * 1000)]);
+  return startNode(worker, [store.folder, String(id), String(milliseconds)]);
 }
 
 async function ready(worker: Running): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Ran, type Running, report, start } from '../support/programs.ts';
+import { startNode } from '../support/node.ts';
+import { type Ran, type Running, report } from '../support/programs.ts';
 import type { Operation, OperationKind } from './operation.ts';
 
 /** How an operation ended: done, or killed before it said so. */
@@ -33,7 +33,7 @@ export class Victim {
   static async start(store: string, scratch: string, kind: OperationKind): Promise<Victim> {
     await mkdir(scratch, { recursive: true });
     const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
-    return new Victim(start(`/${process.execPath.slice(1)}`, [driver, store, join(scratch), kind]));
+    return new Victim(startNode(driver, [store, scratch, kind]));
   }
 
   /** Has the operation done and, if `delay` (milliseconds) is given, kills the process that long after asking. */
@@ -53,12 +53,6 @@ export class Victim {
     }
     const ran = await ended;
     return outcome(ran, delay ?? (await answered));
-  }
-
-  /** Ends a process that is not needed. */
-  async dismiss(): Promise<void> {
-    this.#running.child.kill('SIGKILL');
-    await this.#running.ended;
   }
 }
 

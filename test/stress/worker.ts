@@ -143,6 +143,8 @@ const operations: readonly (() => Promise<void>)[] = [
   },
 ];
 
+// Each once, in order, so that the time is not spent on loading modules.
+for (const operation of operations) await operation();
 process.stdout.write('ready\n');
 await new Promise((resolve) => process.stdin.once('data', resolve));
 const end = performance.now() + Number(milliseconds);

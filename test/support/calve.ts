@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
-import { type Ran, type Running, type RunOptions, report, run, start } from './programs.ts';
+import { startNode } from './node.ts';
+import { finish, type Ran, type Running, type RunOptions, report } from './programs.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const NODE: `/${string}` = `/${process.execPath.slice(1)}`;
 
 /** The command line, working on one store, under the Node that runs the tests. */
 export interface CommandLine {
@@ -23,7 +23,9 @@ export interface CommandLine {
 export function commandLine(store: string): CommandLine {
   const env = { CALVE_STORE: store, CALVE_AUTHOR: 'Tester <tester@example.org>', CALVE_DEBUG: undefined };
   const withStore = (options: RunOptions = {}) => ({ ...options, env: { ...env, ...options.env } });
-  const runs: CommandLine['run'] = (args, options) => run(NODE, [MAIN, ...args], withStore(options));
+  const starts: CommandLine['start'] = (args, options) => startNode(MAIN, args, withStore(options));
+  const runs: CommandLine['run'] = (args, options = {}) =>
+    finish(starts(args, { ...options, input: options.input ?? '' }), options.timeout);
   const ok = async (...args: string[]) => {
     const ran = await runs(args);
     assert.equal(ran.code, 0, report(ran));
@@ -32,7 +34,7 @@ export function commandLine(store: string): CommandLine {
   return {
     store,
     run: runs,
-    start: (args, options) => start(NODE, [MAIN, ...args], withStore(options)),
+    start: starts,
     ok,
     async json<T>(...args: string[]): Promise<T> {
       const value: T = JSON.parse(await ok(...args, '--json'));

@@ -16,7 +16,7 @@ export class CrashStorage {
   readonly path: string;
   readonly writable = true;
   readonly #initial: Buffer;
-  #content: Buffer;
+  readonly #content: GrowingBuffer;
   readonly #writes: Recorded[] = [];
   readonly #syncs: { readonly begin: number; readonly end: number }[] = [];
   #clock = 0;
@@ -24,7 +24,7 @@ export class CrashStorage {
   constructor(path: string, initial: Uint8Array) {
     this.path = path;
     this.#initial = Buffer.from(initial);
-    this.#content = Buffer.from(initial);
+    this.#content = new GrowingBuffer(initial);
   }
 
   /** The moment now; each event has one of its own. */
@@ -33,15 +33,15 @@ export class CrashStorage {
   }
 
   get content(): Buffer {
-    return this.#content;
+    return this.#content.bytes;
   }
 
   stat(): { size: number } {
-    return { size: this.#content.length };
+    return { size: this.content.length };
   }
 
   readSync(into: Uint8Array, offset: number): number {
-    const part = this.#content.subarray(offset, offset + into.length);
+    const part = this.content.subarray(offset, offset + into.length);
     into.set(part);
     return part.length;
   }
@@ -54,7 +54,7 @@ export class CrashStorage {
   async write(from: Uint8Array, offset: number): Promise<void> {
     const recorded = this.#record(Buffer.from(from), offset);
     await turn();
-    this.#content = applied(this.#content, recorded.bytes, offset);
+    this.#content.set(recorded.bytes, offset);
     recorded.end = this.#tick();
   }
 
@@ -65,10 +65,10 @@ export class CrashStorage {
   }
 
   punchHole(offset: number, length: number): boolean {
-    const end = Math.min(offset + length, this.#content.length);
+    const end = Math.min(offset + length, this.content.length);
     if (end <= offset) return true;
     const recorded = this.#record(Buffer.alloc(end - offset), offset);
-    this.#content = applied(this.#content, recorded.bytes, offset);
+    this.#content.set(recorded.bytes, offset);
     recorded.end = this.#tick();
     return true;
   }
@@ -82,20 +82,20 @@ export class CrashStorage {
    */
   after(moment: number, keep: () => boolean): Buffer {
     const flushed = Math.max(0, ...this.#syncs.filter(({ end }) => end <= moment).map(({ begin }) => begin));
-    let content: Buffer = Buffer.from(this.#initial);
+    const content = new GrowingBuffer(this.#initial);
     for (const { offset, bytes, begin, end } of this.#writes) {
       if (begin > moment) continue;
       if (end < flushed) {
-        content = applied(content, bytes, offset);
+        content.set(bytes, offset);
         continue;
       }
       for (let at = 0; at < bytes.length; ) {
         const next = Math.min(bytes.length, at + SECTOR - ((offset + at) % SECTOR));
-        if (keep()) content = applied(content, bytes.subarray(at, next), offset + at);
+        if (keep()) content.set(bytes.subarray(at, next), offset + at);
         at = next;
       }
     }
-    return content;
+    return content.bytes;
   }
 
   #record(bytes: Buffer, offset: number): Recorded {
@@ -110,12 +110,26 @@ export class CrashStorage {
   }
 }
 
-function applied(content: Buffer, bytes: Uint8Array, offset: number): Buffer {
-  const end = offset + bytes.length;
-  const target =
-    end > content.length ? Buffer.concat([content, Buffer.alloc(end - content.length)]) : content;
-  target.set(bytes, offset);
-  return target;
+/** Bytes that grow by being written to; gaps are zeros. */
+class GrowingBuffer {
+  #room: Buffer;
+  #length: number;
+
+  constructor(initial: Uint8Array) {
+    this.#room = Buffer.from(initial);
+    this.#length = initial.length;
+  }
+
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#length);
+  }
+
+  set(bytes: Uint8Array, offset: number): void {
+    const end = offset + bytes.length;
+    if (end > this.#room.length) this.#room = Buffer.concat([this.#room, Buffer.alloc(end)]);
+    this.#length = Math.max(this.#length, end);
+    this.#room.set(bytes, offset);
+  }
 }
 
 function turn(): Promise<void> {

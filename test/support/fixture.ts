@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder } from './cache-folder.ts';
 import { succeed } from './programs.ts';
 
 /**
@@ -16,15 +16,10 @@ export async function fixture(name: 'debian-disk' | 'guest'): Promise<string> {
     .update(await readFile(script))
     .digest('hex')
     .slice(0, 12);
-  const folder = join(cacheFolder(), `${name}-${hash}`);
+  const folder = join(cacheFolder, `${name}-${hash}`);
   if (existsSync(folder)) return folder;
-  await mkdir(cacheFolder(), { recursive: true });
+  await mkdir(cacheFolder, { recursive: true });
   const make = fileURLToPath(new URL('../fixtures/make.sh', import.meta.url));
   await succeed('flock', [`${folder}.lock`, 'bash', make, script, folder], { timeout: 900_000 });
   return folder;
-}
-
-function cacheFolder(): string {
-  const { CALVE_TEST_CACHE, XDG_CACHE_HOME } = process.env;
-  return CALVE_TEST_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'calve-test');
 }

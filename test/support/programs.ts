@@ -105,21 +105,20 @@ export function start(program: Program | `/${string}`, args: string[], options: 
 }
 
 /** Runs `program` to its end, whatever that is. A run past its timeout is killed and throws. */
-export async function run(
-  program: Program | `/${string}`,
-  args: string[],
-  options: RunOptions = {},
-): Promise<Ran> {
-  const running = start(program, args, { ...options, input: options.input ?? '' });
-  const limit = options.timeout ?? 120_000;
+export function run(program: Program | `/${string}`, args: string[], options: RunOptions = {}): Promise<Ran> {
+  return finish(start(program, args, { ...options, input: options.input ?? '' }), options.timeout);
+}
+
+/** Awaits the end of what runs. Past `timeout` (milliseconds, default two minutes) it is killed, and this throws. */
+export async function finish(running: Running, timeout = 120_000): Promise<Ran> {
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     running.child.kill('SIGKILL');
-  }, limit);
+  }, timeout);
   try {
     const ran = await running.ended;
-    if (late) throw new Error(`not done after ${limit} ms: ${report(ran)}`);
+    if (late) throw new Error(`not done after ${timeout} ms: ${report(ran)}`);
     return ran;
   } finally {
     clearTimeout(timer);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, truncate, writeFile } from 'node:fs/promises';
+import type { Disk } from '../../src/disk/index.ts';
 import type { StoreContext } from '../../src/store/context.ts';
 import { openLayout } from '../../src/store/open-store.ts';
 import { Store } from '../../src/store/store.ts';
@@ -55,11 +56,7 @@ export async function writeEnv(store: Store, name: string, offset: number, bytes
 }
 
 /** Reads a range of an env's disk, or of a version's. */
-export async function readFrom(
-  disk: Promise<AsyncDisposable & { read(into: Uint8Array, offset: number): Promise<void> }>,
-  offset: number,
-  length: number,
-): Promise<Buffer> {
+export async function readFrom(disk: Promise<Disk>, offset: number, length: number): Promise<Buffer> {
   await using opened = await disk;
   const into = Buffer.alloc(length);
   await opened.read(into, offset);

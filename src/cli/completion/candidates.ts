@@ -11,7 +11,7 @@ export interface Candidate {
 }
 
 /** Tells the shell to complete file names itself. */
-export const FILES = ':files';
+const FILES = ':files';
 
 /**
  * What may stand in the place of the last word.

@@ -1,6 +1,7 @@
 import { formatBytes } from '../../bytes/index.ts';
 import type { Compression } from '../../store/index.ts';
 import { compressionOption } from '../compression-option.ts';
+import { count } from '../count.ts';
 import { firstLine } from '../first-line.ts';
 import { shortDigest } from '../short-digest.ts';
 import type { Verb } from '../verb.ts';
@@ -36,7 +37,7 @@ export const commit: Verb = {
         const at = [result.ref, shortDigest(version.digest)].filter((word) => word !== null).join(' ');
         output.say(`[${at}] ${firstLine(version.message)}`.trimEnd());
         output.say(
-          `${summary.dataClusters} clusters of data and ${summary.zeroClusters} of zeros changed, ` +
+          `${count(summary.dataClusters, 'cluster')} of data and ${summary.zeroClusters} of zeros changed, ` +
             `${formatBytes(summary.fileSize)} stored`,
         );
         if (result.ref === null) {

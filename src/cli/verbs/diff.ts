@@ -76,6 +76,7 @@ function line({ kind, offset, length }: BlockDifference): string {
 }
 
 function summary(total: Total): string {
+  if (total.count === 0) return 'nothing differs';
   const ranges = total.count === 1 ? '1 range differs' : `${total.count} ranges differ`;
   return (
     `${ranges}: ${formatBytes(total.changed)} changed, ${formatBytes(total.added)} added, ` +

@@ -1,7 +1,7 @@
 import { formatBytes } from '../../bytes/index.ts';
 import type { FsckProblem, FsckReport } from '../../store/index.ts';
+import { count } from '../count.ts';
 import { printable } from '../printable.ts';
-import { shortDigest } from '../short-digest.ts';
 import type { Verb } from '../verb.ts';
 
 /** `calve fsck` */
@@ -15,37 +15,23 @@ export const fsck: Verb = {
       if (report.problems.length > 0) session.exitCode = 1;
       if (options.json === true) return output.printJson(report);
       for (const problem of report.problems) {
-        if (output.quiet) output.print(problem.where);
-        else for (const line of describe(problem)) output.print(line);
+        output.print(output.quiet ? problem.where : describe(problem));
       }
       output.say(summary(report));
     });
   },
 };
 
-function* describe(problem: FsckProblem): Generator<string> {
-  yield printable(`${problem.kind}  ${problem.where}: ${problem.message}`);
-  const { versions, refs, envs, trash } = problem.standing;
-  const standing = [
-    ['versions', versions.map(shortDigest)],
-    ['refs', refs],
-    ['envs', envs],
-    ['trash', trash],
-  ] as const;
-  for (const [kind, names] of standing) {
-    if (names.length > 0) yield printable(`    ${kind} that stand on it: ${names.join(', ')}`);
-  }
+/** The message says who stands on it, and mostly where. */
+function describe({ kind, where, message }: FsckProblem): string {
+  return printable(`${kind}  ${message.includes(where) ? message : `${where}: ${message}`}`);
 }
 
 function summary({ problems, checked }: FsckReport): string {
-  const found =
-    problems.length === 1
-      ? '1 problem'
-      : problems.length === 0
-        ? 'no problem'
-        : `${problems.length} problems`;
+  const found = problems.length === 0 ? 'no problem' : count(problems.length, 'problem');
   return (
-    `${found} in ${checked.blobs} blobs (${formatBytes(checked.bytes)}), ${checked.versions} versions, ` +
-    `${checked.refs} refs, ${checked.envs} environments, ${checked.trash} in the trash`
+    `${found} in ${count(checked.blobs, 'blob')} (${formatBytes(checked.bytes)}), ` +
+    `${count(checked.versions, 'version')}, ${count(checked.refs, 'ref')}, ` +
+    `${count(checked.envs, 'environment')}, ${checked.trash} in the trash`
   );
 }

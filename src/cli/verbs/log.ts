@@ -35,14 +35,14 @@ export const log: Verb = {
         // A name that is mistyped is an error; a ref of the list that is removed meanwhile is not.
         const heads = ref === undefined ? (await store.refs.list()).map((each) => each.version) : [ref];
         if (ref !== undefined) await store.versions.get(ref);
-        const graph = options.graph === true ? new Graph() : undefined;
+        const printer = new Printer(output, options);
         const all: VersionInfo[] = [];
         let left = options.number ?? Number.POSITIVE_INFINITY;
         for await (const version of historyOf(store, heads)) {
           signal.throwIfAborted();
           if (options.json === true) all.push(version);
           else if (output.quiet) output.print(shortDigest(version.digest));
-          else printVersion(version, output, options.oneline === true, graph);
+          else printer.print(version);
           left -= 1;
           if (left === 0) break;
         }
@@ -51,25 +51,38 @@ export const log: Verb = {
   },
 };
 
-function printVersion(
-  version: VersionInfo,
-  output: Output,
-  oneline: boolean,
-  graph: Graph | undefined,
-): void {
-  const { yellow, cyan } = output.colors;
-  const refs = version.refs.length === 0 ? '' : ` ${cyan(`(${version.refs.join(', ')})`)}`;
-  const digest = yellow(shortDigest(version.digest));
-  const text = oneline
-    ? [`${digest}${refs} ${firstLine(version.message)}`.trimEnd()]
-    : [`${yellow('version')} ${digest}${refs}`, ...details(version), ''];
-  const rows = graph?.place(version.digest, version.parents);
-  for (const row of rows?.above ?? []) output.print(row);
-  for (const [at, line] of text.entries()) {
-    const drawn = at === 0 ? rows?.first : rows?.more;
-    output.print(drawn === undefined ? line : `${drawn} ${line}`.trimEnd());
+/** Prints versions one below the other, a line of nothing between those of several lines. */
+class Printer {
+  readonly #output: Output;
+  readonly #oneline: boolean;
+  readonly #graph: Graph | undefined;
+  #between: string | undefined;
+
+  constructor(output: Output, options: Options) {
+    this.#output = output;
+    this.#oneline = options.oneline === true;
+    this.#graph = options.graph === true ? new Graph() : undefined;
   }
-  for (const row of rows?.below ?? []) output.print(row);
+
+  print(version: VersionInfo): void {
+    const rows = this.#graph?.place(version.digest, version.parents);
+    if (this.#between !== undefined) this.#output.print(this.#between);
+    for (const row of rows?.above ?? []) this.#output.print(row);
+    for (const [at, line] of this.#text(version).entries()) {
+      const drawn = at === 0 ? rows?.first : rows?.more;
+      this.#output.print(drawn === undefined ? line : `${drawn} ${line}`.trimEnd());
+    }
+    for (const row of rows?.below ?? []) this.#output.print(row);
+    if (!this.#oneline) this.#between = rows?.below.length === 0 ? rows.more.trimEnd() : '';
+  }
+
+  #text(version: VersionInfo): string[] {
+    const { yellow, cyan } = this.#output.colors;
+    const digest = yellow(shortDigest(version.digest));
+    const refs = version.refs.length === 0 ? '' : ` ${cyan(`(${version.refs.join(', ')})`)}`;
+    if (this.#oneline) return [`${digest}${refs} ${firstLine(version.message)}`.trimEnd()];
+    return [`${yellow('version')} ${digest}${refs}`, ...details(version)];
+  }
 }
 
 function details(version: VersionInfo): string[] {

@@ -1,5 +1,6 @@
 import { formatBytes } from '../../bytes/index.ts';
 import type { EnvStatus } from '../../store/index.ts';
+import { count } from '../count.ts';
 import { envJson } from '../env-json.ts';
 import { shortDigest } from '../short-digest.ts';
 import { formatState } from '../state.ts';
@@ -32,7 +33,6 @@ function* describe(env: EnvStatus): Generator<string> {
     yield `its overlay takes ${formatBytes(env.changedBytes)}; more is known when nobody has it open`;
   } else if (env.changedClusters === 0) yield 'nothing changed since';
   else {
-    const clusters = env.changedClusters === 1 ? '1 cluster' : `${env.changedClusters} clusters`;
-    yield `not committed: ${formatBytes(env.changedClusters * env.clusterSize)} in ${clusters}`;
+    yield `not committed: ${formatBytes(env.changedClusters * env.clusterSize)} in ${count(env.changedClusters, 'cluster')}`;
   }
 }

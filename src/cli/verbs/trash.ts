@@ -4,6 +4,7 @@ import { CalveError } from '../../errors/index.ts';
 import type { TrashInfo } from '../../store/index.ts';
 import { formatAge } from '../age.ts';
 import { ask, canAsk } from '../ask.ts';
+import { count } from '../count.ts';
 import type { Session } from '../session.ts';
 import { shortDigest } from '../short-digest.ts';
 import { formatTable } from '../table.ts';
@@ -87,5 +88,5 @@ function declareEmpty(command: Command, session: Session): void {
 
 function sum(entries: readonly TrashInfo[]): string {
   const bytes = entries.reduce((all, entry) => all + entry.changedBytes, 0);
-  return `${entries.length === 1 ? '1 environment' : `${entries.length} environments`} (${formatBytes(bytes)})`;
+  return `${count(entries.length, 'environment')} (${formatBytes(bytes)})`;
 }

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { Store } from '../../src/store/store.ts';
+import { MiB, noise, writeEnv } from './store-scene.ts';
+
+/** Everything that changes a store, each once, on a store that `fillStore` filled. */
+export const operations: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
+  import: (store) => store.versions.import(beside(store, 'other.raw'), { ref: 'other', message: 'other' }),
+  'import onto': (store) =>
+    store.versions.import(beside(store, 'other.raw'), { ref: 'base', onto: 'base', message: 'onto' }),
+  tag: (store) => store.refs.set('stable', 'base'),
+  untag: (store) => store.refs.remove('base'),
+  new: (store) => store.envs.create('base', { name: 'fresh' }),
+  'new three': (store) => store.envs.create('base', { name: 'fresh', count: 3 }),
+  commit: (store) => store.envs.commit('work', { message: 'committed' }),
+  'commit to a new ref': (store) => store.envs.commit('work', { message: 'committed', ref: 'fork' }),
+  reset: (store) => store.envs.reset('work'),
+  remove: (store) => store.envs.remove('work'),
+  'remove by force': (store) => store.envs.remove('work', { force: true }),
+  restore: (store) => store.trash.restore('gone'),
+  empty: (store) => store.trash.empty(),
+  gc: (store) => store.gc({ graceDays: 0 }),
+};
+
+/** Two refs, an env with changes and one without, one in the trash, a version that nothing needs. */
+export async function fillStore(
+  store: Store,
+  rawDisk: (name: string, size: number, content: Readonly<Record<number, Uint8Array>>) => Promise<string>,
+): Promise<void> {
+  const base = await rawDisk('base.raw', MiB, { 0: noise('base', 100_000) });
+  const other = await rawDisk('other.raw', MiB, { 0: noise('base', 50_000), 300000: noise('other', 50_000) });
+  await store.versions.import(base, { ref: 'base', message: 'base' });
+  await store.versions.import(other, { ref: null, onto: 'base', message: 'unneeded' });
+  await store.envs.create('base', { name: 'gone' });
+  await writeEnv(store, 'gone', 200_000, noise('gone', 3000));
+  await store.envs.remove('gone');
+  await store.envs.create('base', { name: 'idle' });
+  await store.envs.create('base', { name: 'work' });
+  await writeEnv(store, 'work', 500_000, noise('work', 80_000));
+}
+
+function beside(store: Store, name: string): string {
+  return join(store.folder, '..', name);
+}

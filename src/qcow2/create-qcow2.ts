@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { openFile } from '../host/index.ts';
 import { type EmptyImageOptions, layOutEmptyImage } from './empty-image.ts';
 
@@ -8,7 +9,8 @@ export interface CreateOptions extends EmptyImageOptions {
 }
 
 /**
- * Makes an image that reads as its backing file, or as zeros. The backing file is not opened.
+ * Makes an image that reads as its backing file, or as zeros. The backing file is not opened. After an error there is no
+ * file.
  * @throws CalveError `exists`, `out-of-range`, `usage`, `no-space`, `io`
  *
  * @example
@@ -17,7 +19,13 @@ export interface CreateOptions extends EmptyImageOptions {
 export async function createQcow2(path: string, options: CreateOptions): Promise<void> {
   const { length, parts } = layOutEmptyImage(options);
   await using file = await openFile(path, { create: true });
-  await file.truncate(length);
-  for (const { offset, bytes } of parts) await file.write(bytes, offset);
-  if (options.sync !== false) await file.sync();
+  try {
+    await file.truncate(length);
+    for (const { offset, bytes } of parts) await file.write(bytes, offset);
+    if (options.sync !== false) await file.sync();
+  } catch (error) {
+    // The name was free, and half an image is no use to anybody.
+    await rm(path, { force: true });
+    throw error;
+  }
 }

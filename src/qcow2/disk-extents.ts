@@ -1,6 +1,6 @@
 import { type Disk, type Extent, extentsOf } from '../disk/index.ts';
-import type { ClusterMap } from './cluster-map.ts';
-import { emptyMapping } from './mapping.ts';
+import type { ClusterMap } from './mapping/cluster-map.ts';
+import { emptyMapping } from './mapping/mapping.ts';
 
 /** The extents of one image, neighbours of one kind merged; `unallocated` is what lies below. */
 export async function* ownExtents(map: ClusterMap, offset: number, length: number): AsyncGenerator<Extent> {

@@ -46,7 +46,7 @@ function backingPath(request: BackingRequest): string {
   }
   if (backingFormat === undefined) {
     throw new CalveError('denied', `${imagePath}: the format of its backing file ${name} is not given`, {
-      hint: rebaseHint(request, 'FORMAT', backingFile),
+      hint: rebaseHint(request, 'FORMAT', name),
       data: { imagePath, backingFile },
     });
   }

@@ -30,7 +30,8 @@ export function decodeExtensions(area: Uint8Array): HeaderExtension[] {
         { data: { field: 'header extension', type, length } },
       );
     }
-    extensions.push({ type, data: area.slice(at + PREFIX, at + PREFIX + length) });
+    // A copy: the area is the caller's.
+    extensions.push({ type, data: new Uint8Array(area.subarray(at + PREFIX, at + PREFIX + length)) });
     at += PREFIX + padded(length);
   }
   return extensions;

@@ -26,7 +26,7 @@ export function decodeHeader(bytes: Uint8Array): Qcow2Header {
       ({ type }) => type !== EXTENSION.backingFormat && type !== EXTENSION.featureNames,
     ),
     featureNames,
-    additionalFields: bytes.slice(COMPRESSION_TYPE_OFFSET + 1, header.headerLength),
+    additionalFields: new Uint8Array(bytes.subarray(COMPRESSION_TYPE_OFFSET + 1, header.headerLength)),
   };
 }
 

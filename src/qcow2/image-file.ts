@@ -12,7 +12,6 @@ export const QUICK_READ: number = 128 * 1024;
  */
 export class ImageFile {
   readonly path: string;
-  readonly writable: boolean;
   /** Reads and writes of clusters that a mapping change could take away. */
   readonly inFlight: InFlight = new InFlight();
   readonly #storage: ImageStorage;
@@ -28,7 +27,6 @@ export class ImageFile {
   constructor(storage: ImageStorage) {
     this.#storage = storage;
     this.path = storage.path;
-    this.writable = storage.writable;
     this.#end = storage.stat().size;
   }
 
@@ -79,7 +77,7 @@ export class ImageFile {
   }
 
   async write(from: Uint8Array, offset: number): Promise<void> {
-    this.#checkUsable();
+    this.checkWritable();
     try {
       await this.#storage.write(from, offset);
       this.#end = Math.max(this.#end, offset + from.length);
@@ -94,7 +92,7 @@ export class ImageFile {
    * could succeed without the lost writes: so the file takes no more writes.
    */
   async barrier(): Promise<void> {
-    this.#checkUsable();
+    this.checkWritable();
     if (!this.#unsynced) return;
     this.#unsynced = false;
     try {
@@ -110,22 +108,23 @@ export class ImageFile {
     this.#failure ??= cause;
   }
 
+  /** @throws CalveError `io` after a failure that ended all writing */
+  checkWritable(): void {
+    if (this.#failure === undefined) return;
+    throw new CalveError('io', `${this.path}: not written any more since an earlier failure`, {
+      cause: this.#failure,
+      hint: `qemu-img check ${this.path}`,
+    });
+  }
+
   /** Gives storage back; the range reads zeros, or what it held before. */
   punchHole(offset: number, length: number): void {
-    this.#checkUsable();
+    this.checkWritable();
     this.#storage.punchHole(offset, length);
     this.#unsynced = true;
   }
 
   close(): Promise<void> {
     return this.#storage.close();
-  }
-
-  #checkUsable(): void {
-    if (this.#failure === undefined) return;
-    throw new CalveError('io', `${this.path}: not written any more since an earlier failure`, {
-      cause: this.#failure,
-      hint: `qemu-img check ${this.path}`,
-    });
   }
 }

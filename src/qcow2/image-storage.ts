@@ -1,7 +1,6 @@
 /** What the engine asks of the file that an image lies in. HostFile is one; so are the test doubles of crash tests. */
 export interface ImageStorage {
   readonly path: string;
-  readonly writable: boolean;
   /** `size` is the file's length in bytes. */
   stat(): { readonly size: number };
   /** Bytes read; fewer only at the end of the file. */

@@ -1,18 +1,18 @@
 import type { Disk } from '../disk/index.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
-import { ClusterMap } from './cluster-map.ts';
-import { ClusterReader } from './cluster-reader.ts';
 import { geometryOf } from './geometry.ts';
 import { ImageFile } from './image-file.ts';
 import type { ImageStorage } from './image-storage.ts';
-import { readL1Table } from './l1-table.ts';
-import { L2Tables } from './l2-tables.ts';
-import { openWriter } from './open-writer.ts';
+import { ClusterMap } from './mapping/cluster-map.ts';
+import { ClusterReader } from './mapping/cluster-reader.ts';
+import { readL1Table } from './mapping/l1-table.ts';
+import { L2Tables } from './mapping/l2-tables.ts';
 import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import { openWriter } from './writing/open-writer.ts';
 
 /** How the image in a file that is open already is opened. */
 export interface OpenImageOptions {
@@ -41,7 +41,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     const unpacked = new BoundedCache<Uint8Array>(chain.clusters, header.clusterSize);
     const reader = new ClusterReader({ file, map, backing, compressionType, unpacked });
     const writer = writable
-      ? await openWriter({ file, header, l1, l2, map, reader, backing, budget: chain.tables })
+      ? await openWriter({ file, header, l1, l2, map, reader, budget: chain.tables })
       : undefined;
     const release = async () => {
       // The budget may live on, with the rest of the chain.

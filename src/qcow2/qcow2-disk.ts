@@ -1,12 +1,12 @@
 import { checkRange, type Disk, type Extent, type WritableDisk, type ZeroOptions } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
-import type { ClusterMap } from './cluster-map.ts';
-import type { ClusterReader } from './cluster-reader.ts';
 import { chainExtents, ownExtents } from './disk-extents.ts';
 import type { ImageFile } from './image-file.ts';
-import type { ImageWriter } from './image-writer.ts';
 import { InFlight } from './in-flight.ts';
+import type { ClusterMap } from './mapping/cluster-map.ts';
+import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
+import type { ImageWriter } from './writing/image-writer.ts';
 
 /** What a disk is made of. */
 export interface Qcow2DiskParts {
@@ -126,6 +126,7 @@ export class Qcow2Disk implements WritableDisk {
     this.#checkOpen();
     const { writer, file } = this.#parts;
     if (!writer) throw new CalveError('denied', `${file.path} was opened for reading`);
+    file.checkWritable();
     const generation = this.#changes.enter();
     try {
       await change(writer);

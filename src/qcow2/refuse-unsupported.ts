@@ -8,12 +8,12 @@ import type { Qcow2Header } from './qcow2-header.ts';
  */
 export function refuseUnsupported(header: Qcow2Header, path: string, writable: boolean): void {
   const refuse = (feature: string) => {
-    throw new CalveError('unsupported', `${path}: ${feature} is not supported yet`, {
+    throw new CalveError('unsupported', `${path} needs ${feature}, which is not supported yet`, {
       data: { path, feature },
     });
   };
   if (header.incompatible.has('external data file')) refuse('an external data file');
-  if (header.incompatible.has('extended L2 entries')) refuse('a table of extended L2 entries');
+  if (header.incompatible.has('extended L2 entries')) refuse('extended L2 entries');
   if (header.cryptMethod !== 'none') refuse(`encryption (${header.cryptMethod})`);
   if (!writable) return;
   const mend = (feature: string, reason: string) => {

@@ -129,6 +129,7 @@ export function refuseUnknownFeatures(features: IncompatibleFeatures, names: rea
 
 /** An offset of a structure of `length` bytes: after the header's cluster, aligned, and its end below 2^53. */
 function checkTable(field: string, offset: bigint, length: number, clusterSize: number): number {
+  // What has no bytes lies nowhere.
   if (length === 0) return offset > MAX_OFFSET ? 0 : Number(offset);
   check(offset <= MAX_OFFSET - BigInt(length), field, 'an end below 2^53', offset);
   const start = Number(offset);

@@ -1,4 +1,4 @@
-import type { clusterCompressor } from './compress-cluster.ts';
+import type { ClusterCompressor } from './compress-cluster.ts';
 
 /**
  * Clusters that are compressed together, so that a message between threads carries more than one. A pool takes the
@@ -16,17 +16,12 @@ export interface ClusterBatch {
 }
 
 /** Compresses a batch here and now: `lengths` and `output` are made from `input` and `chosen`. */
-export function compressBatch(
-  batch: ClusterBatch,
-  clusterSize: number,
-  compress: ReturnType<typeof clusterCompressor>,
-): void {
+export function compressBatch(batch: ClusterBatch, clusterSize: number, compress: ClusterCompressor): void {
   let end = 0;
   batch.lengths = batch.chosen.map((cluster) => {
-    const bytes = compress(batch.input.subarray(cluster * clusterSize, (cluster + 1) * clusterSize));
-    if (bytes === undefined) return 0;
-    batch.output.set(bytes, end);
-    end += bytes.length;
-    return bytes.length;
+    const start = cluster * clusterSize;
+    const length = compress(batch.input.subarray(start, start + clusterSize), batch.output.subarray(end));
+    end += length;
+    return length;
   });
 }

@@ -1,5 +1,6 @@
 import { deflateRawSync, constants as zlib, zstdCompressSync } from 'node:zlib';
 import { CalveError } from '../../errors/index.ts';
+import { releaseOutput } from './release-output.ts';
 
 /** How clusters are compressed. */
 export interface Codec {
@@ -16,6 +17,8 @@ export const DEFAULT_LEVEL: Readonly<Record<Codec['compression'], number>> = { z
 const HIGHEST_LEVEL = { zstd: 22, deflate: 9 };
 /** QEMU's window and memory level; it unpacks with a window of 12 bits, so that is the widest one allowed. */
 const DEFLATE = { windowBits: 12, memLevel: 9 };
+/** A cluster is one frame whose length is known, and a layer's digest stands over all of it. */
+const ZSTD = { [zlib.ZSTD_c_checksumFlag]: 0, [zlib.ZSTD_c_contentSizeFlag]: 0 };
 
 /** @throws CalveError `usage` */
 export function checkLevel(compression: Codec['compression'], level: number): void {
@@ -25,37 +28,25 @@ export function checkLevel(compression: Codec['compression'], level: number): vo
 }
 
 /**
- * A function that compresses one cluster, synchronously: asynchronous zlib is slower than that for pieces of this
- * size. It returns the compressed bytes, or undefined where they would not be fewer than the cluster's own.
+ * Compresses one cluster into `into`, which is at least as long, and returns how many bytes that makes; 0 where they
+ * would not be fewer than the cluster's own, and `into` is as it was.
+ */
+export type ClusterCompressor = (cluster: Uint8Array, into: Uint8Array) => number;
+
+/**
+ * A function that compresses clusters, synchronously: asynchronous zlib is slower than that for pieces of this size.
  * Equal bytes compress to equal bytes.
  */
-export function clusterCompressor(codec: Codec): (cluster: Uint8Array) => Uint8Array | undefined {
-  const compress = codec.compression === 'zstd' ? zstdCompressor(codec) : deflateCompressor(codec);
-  return (cluster) => {
-    const bytes = compress(cluster);
-    return bytes.length < cluster.length ? bytes : undefined;
+export function clusterCompressor({ compression, level, clusterSize }: Codec): ClusterCompressor {
+  // Room for what does not compress: deflate adds 5 bytes to each 4 KiB or so. Output in one piece can be released.
+  const chunkSize = clusterSize + clusterSize / 256 + zlib.Z_MIN_CHUNK;
+  const deflate = { chunkSize, level, ...DEFLATE };
+  const zstd = { chunkSize, params: { ...ZSTD, [zlib.ZSTD_c_compressionLevel]: level } };
+  return (cluster, into) => {
+    const bytes = compression === 'zstd' ? zstdCompressSync(cluster, zstd) : deflateRawSync(cluster, deflate);
+    const length = bytes.length < cluster.length ? bytes.length : 0;
+    if (length > 0) into.set(bytes);
+    releaseOutput(bytes, chunkSize);
+    return length;
   };
-}
-
-function zstdCompressor({ level, clusterSize }: Codec): (cluster: Uint8Array) => Uint8Array {
-  const options = {
-    chunkSize: chunkSize(clusterSize),
-    params: {
-      [zlib.ZSTD_c_compressionLevel]: level,
-      // One frame of known length is all that a cluster can be, and its digest stands over the whole layer.
-      [zlib.ZSTD_c_checksumFlag]: 0,
-      [zlib.ZSTD_c_contentSizeFlag]: 0,
-    },
-  };
-  return (cluster) => zstdCompressSync(cluster, options);
-}
-
-function deflateCompressor({ level, clusterSize }: Codec): (cluster: Uint8Array) => Uint8Array {
-  const options = { chunkSize: chunkSize(clusterSize), level, ...DEFLATE };
-  return (cluster) => deflateRawSync(cluster, options);
-}
-
-/** Output that is longer than a cluster is thrown away, so it need not fit into one piece. */
-function chunkSize(clusterSize: number): number {
-  return clusterSize + zlib.Z_MIN_CHUNK;
 }

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { CalveError } from '../../errors/index.ts';
 import { type ClusterBatch, compressBatch } from './cluster-batch.ts';
-import { type Codec, checkLevel, clusterCompressor } from './compress-cluster.ts';
+import { type ClusterCompressor, type Codec, checkLevel, clusterCompressor } from './compress-cluster.ts';
 import { CompressThread } from './compress-thread.ts';
 
 /** How a pool works. */
 export interface PoolOptions extends Codec {
-  /** Threads at most; one for each core by default, up to four, which together stay below 100 MiB. */
+  /** Threads at most; one for each core by default, up to three. */
   readonly threads?: number;
   /** Bytes to compress on the calling thread before the first thread starts (default 4 MiB). */
   readonly inlineBytes?: number;
@@ -14,7 +14,8 @@ export interface PoolOptions extends Codec {
   readonly signal?: AbortSignal | undefined;
 }
 
-const MOST_THREADS = 4;
+/** Each takes some 20 MiB, of the 200 that an operation may take. */
+const MOST_THREADS = 3;
 /** Starting a thread takes about as long as compressing this. */
 const INLINE_BYTES = 4 * 2 ** 20;
 /** Batches with a thread: one that it works on, and one that waits so that it never does. */
@@ -32,7 +33,7 @@ export async function openCompressorPool(options: PoolOptions): Promise<Compress
 /** Compresses batches of clusters, on threads once there is enough to do. Made by `openCompressorPool`. */
 export class CompressorPool implements AsyncDisposable {
   readonly #codec: Codec;
-  readonly #compress: ReturnType<typeof clusterCompressor>;
+  readonly #compress: ClusterCompressor;
   readonly #mostThreads: number;
   readonly #threads: CompressThread[] = [];
   readonly #signal: AbortSignal | undefined;

@@ -1,5 +1,6 @@
 import { inflateRawSync, constants as zlib, zstdDecompressSync } from 'node:zlib';
 import { CalveError } from '../../errors/index.ts';
+import { releaseOutput } from './release-output.ts';
 import { zstdFrame } from './zstd-frame.ts';
 
 /**
@@ -30,13 +31,9 @@ export function decompressCluster(type: 'zlib' | 'zstd', from: Uint8Array, into:
 }
 
 function inflate(from: Uint8Array, into: Uint8Array): number {
-  return unpack('zlib', into, () =>
-    inflateRawSync(from, {
-      ...bounds(into),
-      // The end of the stream may be cut off as long as the cluster is whole: QEMU reads that too.
-      finishFlush: zlib.Z_SYNC_FLUSH,
-    }),
-  );
+  // The end of the stream may be cut off as long as the cluster is whole: QEMU reads that too.
+  const finishFlush = zlib.Z_SYNC_FLUSH;
+  return unpack('zlib', into, (bounds) => inflateRawSync(from, { ...bounds, finishFlush }));
 }
 
 function unzstd(from: Uint8Array, into: Uint8Array): number {
@@ -52,7 +49,7 @@ function unzstd(from: Uint8Array, into: Uint8Array): number {
     if (!frame.skippable) {
       const rest = into.subarray(filled);
       checkClaims(frame.contentSize ?? 0, frame.windowSize, rest.length, at);
-      filled += unpack('zstd', rest, () => zstdDecompressSync(bytes, bounds(rest)));
+      filled += unpack('zstd', rest, (bounds) => zstdDecompressSync(bytes, bounds));
     }
     at += frame.length;
   }
@@ -74,15 +71,17 @@ function checkClaims(contentSize: number, windowSize: number, room: number, at: 
   }
 }
 
-/** One byte of room more than is needed: output that fills its buffer makes zlib ask for another one. */
-function bounds(into: Uint8Array): { chunkSize: number; maxOutputLength: number } {
-  return { chunkSize: Math.max(into.length + 1, zlib.Z_MIN_CHUNK), maxOutputLength: into.length };
+interface Bounds {
+  readonly chunkSize: number;
+  readonly maxOutputLength: number;
 }
 
-function unpack(type: string, into: Uint8Array, run: () => Uint8Array): number {
+function unpack(type: string, into: Uint8Array, run: (bounds: Bounds) => Uint8Array): number {
+  // One byte of room more than is needed: output that fills its buffer makes zlib ask for another one.
+  const chunkSize = Math.max(into.length + 1, zlib.Z_MIN_CHUNK);
   let bytes: Uint8Array;
   try {
-    bytes = run();
+    bytes = run({ chunkSize, maxOutputLength: into.length });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new CalveError(
@@ -94,5 +93,7 @@ function unpack(type: string, into: Uint8Array, run: () => Uint8Array): number {
     );
   }
   into.set(bytes);
-  return bytes.length;
+  const { length } = bytes;
+  releaseOutput(bytes, chunkSize);
+  return length;
 }

@@ -1,5 +1,5 @@
 /** Bytes of guest data in a batch, at least one cluster. */
-const BATCH = 2 ** 20;
+const BATCH = 2 ** 19;
 
 /** The two buffers of a batch, as compressing takes them. */
 export interface BufferPair {

@@ -13,7 +13,7 @@ export interface LayerOptions {
   readonly backingFile?: string | undefined;
   /** What the layer stands on: what is equal to it is left out. It may be shorter or longer than `size`. */
   readonly parent?: Disk | undefined;
-  /** What the layer with its parent reads; zeros past its end. */
+  /** What the layer with its parent reads; zeros past its end. It must not change meanwhile: parts are read twice. */
   readonly source: Disk;
   /**
    * Where `source` may differ from `parent`, in ascending order; overlaps do no harm. Everywhere else the two are
@@ -23,7 +23,7 @@ export interface LayerOptions {
   readonly compression: 'zstd' | 'deflate' | 'none';
   /** zstd 1 to 22 (default 3), deflate 1 to 9 (default 6). */
   readonly level?: number | undefined;
-  /** Threads that compress, at most (default one for each core, up to four). */
+  /** Threads that compress, at most (default one for each core, up to three). */
   readonly threads?: number | undefined;
   /** Ends the work; nothing stays behind. */
   readonly signal?: AbortSignal | undefined;

@@ -1,6 +1,7 @@
 import type { Disk } from '../../disk/index.ts';
 import type { BatchBuffers, BufferPair } from './batch-buffers.ts';
 import type { ClusterRun } from './cluster-runs.ts';
+import { readPadded } from './read-padded.ts';
 
 /** What is read of two disks, in which clusters. */
 export interface ReadOptions {
@@ -86,13 +87,4 @@ async function readRuns(
   }
   // No read may still be filling a buffer when the failure of another one is passed on.
   for (const read of await Promise.allSettled(reads)) if (read.status === 'rejected') throw read.reason;
-}
-
-/** Fills `into`, with zeros from the end of the disk or of the layer on. */
-async function readPadded(disk: Disk, into: Uint8Array, offset: number, size: number): Promise<void> {
-  const there = Math.max(0, Math.min(into.length, disk.size - offset, size - offset));
-  into.fill(0, there);
-  if (there === 0) return;
-  const part = into.subarray(0, there);
-  if (!disk.tryRead?.(part, offset)) await disk.read(part, offset);
 }

@@ -5,7 +5,7 @@ import { StagedStream } from './staged-stream.ts';
 
 /** The largest refcount of 16 bits. */
 const MAX_REFCOUNT = 65_535;
-const RECORDS_AT_A_TIME = 32_768;
+const RECORDS_AT_A_TIME = 2 ** 14;
 
 /**
  * A layer that is being put together: its clusters' data, and a record of each guest cluster, in guest order.

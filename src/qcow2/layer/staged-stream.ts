@@ -3,7 +3,7 @@ import { unlink } from 'node:fs/promises';
 import { systemError } from '../../errors/index.ts';
 import { type HostFile, openFile } from '../../host/index.ts';
 
-const PIECE = 2 ** 20;
+const PIECE = 2 ** 19;
 
 /**
  * Bytes that are put aside until it is known where they go: in memory up to the first piece, then in a file beside
@@ -22,7 +22,7 @@ export class StagedStream implements AsyncDisposable {
 
   /**
    * @param target the path of the file beside which to stage
-   * @param pieceLength bytes that are written and read at a time (default 1 MiB)
+   * @param pieceLength bytes that are written and read at a time (default 512 KiB)
    */
   constructor(target: string, pieceLength: number = PIECE) {
     this.#path = `${target}.${randomUUID()}`;

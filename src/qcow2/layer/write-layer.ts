@@ -5,7 +5,7 @@ import type { Codec } from '../compression/compress-cluster.ts';
 import { openCompressorPool } from '../compression/compressor-pool.ts';
 import { BatchBuffers } from './batch-buffers.ts';
 import { clusterRuns } from './cluster-runs.ts';
-import { DigestTable } from './digest-table.ts';
+import { ContentIndex } from './content-index.ts';
 import { DigestWriter } from './digest-writer.ts';
 import { emitLayer } from './emit-layer.ts';
 import { findChanges, type LayerBatch } from './find-changes.ts';
@@ -34,7 +34,7 @@ export type { LayerOptions, LayerSummary };
  * left out; zeros are a zero entry; equal clusters share their data, as often as a refcount can count. Compressed
  * is what becomes smaller by it.
  *
- * Data passes through in batches of a megabyte, read ahead, compressed on threads, and staged in files without a
+ * Data passes through in batches of 512 KiB, read ahead, compressed on threads, and staged in files without a
  * name beside `path`, because metadata comes ahead of it.
  *
  * @param path must not be there; the file is durable when this resolves, its name is not, and on any failure there
@@ -64,9 +64,9 @@ async function writeInto(
 ): Promise<LayerSummary> {
   const { clusterSize, size } = geometry;
   const { source, parent, ranges, signal, onProgress, threads } = options;
-  const contents = new DigestTable();
+  const index = new ContentIndex();
   const buffers = new BatchBuffers(clusterSize, codec !== undefined);
-  await using staged = new StagedLayer(file.path, geometry, contents.limit);
+  await using staged = new StagedLayer(file.path, geometry, index.limit);
   await using pool =
     codec && (await openCompressorPool({ ...codec, signal, ...(threads ? { threads } : {}) }));
 
@@ -81,7 +81,12 @@ async function writeInto(
   const runs = counted(clusterRuns(ranges, clusterSize, size, source.size));
   const toRead = runsToRead(runs, parent, clusterSize, size);
   const chunks = readClusters(toRead, { source, parent, clusterSize, size, buffers, signal });
-  const changes: AsyncIterable<LayerBatch> = findChanges(readAhead(chunks), contents, clusterSize);
+  const changes: AsyncIterable<LayerBatch> = findChanges(readAhead(chunks), {
+    source,
+    size,
+    clusterSize,
+    index,
+  });
   for await (const batch of stageBatches(pool ? pool.compress(changes) : changes, staged, clusterSize)) {
     onProgress?.({ done: Math.min(batch.reached * clusterSize, size), total: size });
     buffers.give(batch);

@@ -1,0 +1,179 @@
+import type { Disk } from '../../disk/index.ts';
+import { CalveError } from '../../errors/index.ts';
+import type { BoundedCache } from '../bounded-cache.ts';
+import { decompressCluster } from '../compression/decompress-cluster.ts';
+import { type ImageFile, QUICK_READ } from '../image-file.ts';
+import type { CompressionType } from '../qcow2-header.ts';
+import { TaskGroup } from '../task-group.ts';
+import type { ClusterMap } from './cluster-map.ts';
+import { emptyMapping, type Mapping } from './mapping.ts';
+
+/** What a reader works on. */
+export interface ReaderParts {
+  readonly file: ImageFile;
+  readonly map: ClusterMap;
+  readonly backing: Disk | null;
+  readonly compressionType: CompressionType;
+  /** Unpacked clusters, by the host offset of their compressed data. */
+  readonly unpacked: BoundedCache<Uint8Array>;
+}
+
+/** The one place that reads guest data: turns mappings into reads of the file, of the backing disk, and zeros. */
+export class ClusterReader {
+  readonly #file: ImageFile;
+  readonly #map: ClusterMap;
+  readonly #backing: Disk | null;
+  readonly #compressionType: CompressionType;
+  readonly #unpacked: BoundedCache<Uint8Array>;
+  readonly #unpacking = new Map<number, Promise<Uint8Array>>();
+  readonly #quickMapping = emptyMapping();
+
+  constructor(parts: ReaderParts) {
+    this.#file = parts.file;
+    this.#map = parts.map;
+    this.#backing = parts.backing;
+    this.#compressionType = parts.compressionType;
+    this.#unpacked = parts.unpacked;
+  }
+
+  /** As Disk.tryRead; the range was checked. */
+  tryRead(into: Uint8Array, offset: number): boolean {
+    if (into.length > QUICK_READ) return false;
+    const mapping = this.#quickMapping;
+    let at = 0;
+    while (at < into.length) {
+      if (!this.#map.tryMap(offset + at, into.length - at, mapping)) return false;
+      const end = at + mapping.length;
+      const part = mapping.length === into.length ? into : into.subarray(at, end);
+      if (!this.#tryReadPart(mapping, part, offset + at)) return false;
+      at = end;
+    }
+    return true;
+  }
+
+  /** As Disk.read; the range was checked. */
+  async read(into: Uint8Array, offset: number): Promise<void> {
+    const generation = this.#file.inFlight.enter();
+    const reads = new TaskGroup();
+    try {
+      await this.#startReads(into, offset, reads);
+    } catch (error) {
+      reads.fail(error);
+    }
+    try {
+      await reads.end();
+    } finally {
+      this.#file.inFlight.leave(generation);
+    }
+  }
+
+  /** Whether the tables alone tell that a range reads zeros: of this image, and the backing disk's size. */
+  async readsZeros(offset: number, length: number): Promise<boolean> {
+    const mapping = emptyMapping();
+    for (let at = offset; at < offset + length; at += mapping.length) {
+      await this.#map.map(at, offset + length - at, mapping);
+      const { kind } = mapping;
+      if (kind === 'zero' || kind === 'zero-allocated') continue;
+      if (kind !== 'unallocated' || (this.#backing && at < this.#backing.size)) return false;
+    }
+    return true;
+  }
+
+  /** Parts that lie apart are read at the same time. */
+  async #startReads(into: Uint8Array, offset: number, reads: TaskGroup): Promise<void> {
+    const mapping = emptyMapping();
+    let at = 0;
+    while (at < into.length) {
+      const left = into.length - at;
+      if (!this.#map.tryMap(offset + at, left, mapping)) await this.#map.map(offset + at, left, mapping);
+      const end = at + mapping.length;
+      const part = mapping.length === into.length ? into : into.subarray(at, end);
+      const reading = this.#readPart(mapping, part, offset + at);
+      if (reading) reads.add(reading);
+      at = end;
+    }
+  }
+
+  #tryReadPart(mapping: Mapping, part: Uint8Array, offset: number): boolean {
+    switch (mapping.kind) {
+      case 'data':
+        return this.#file.tryRead(part, mapping.host);
+      case 'unallocated':
+        return this.#tryReadBacking(part, offset);
+      case 'compressed': {
+        const cluster = this.#unpacked.get(mapping.host);
+        if (!cluster) return false;
+        this.#copy(cluster, part, offset);
+        return true;
+      }
+      default:
+        part.fill(0);
+        return true;
+    }
+  }
+
+  /** Undefined when the part is filled already. */
+  #readPart(mapping: Mapping, part: Uint8Array, offset: number): Promise<void> | undefined {
+    switch (mapping.kind) {
+      case 'data':
+        return this.#file.read(part, mapping.host);
+      case 'unallocated':
+        return this.#readBacking(part, offset);
+      case 'compressed':
+        return this.#readCompressed(mapping.host, mapping.hostLength, part, offset);
+      default:
+        part.fill(0);
+        return undefined;
+    }
+  }
+
+  #tryReadBacking(part: Uint8Array, offset: number): boolean {
+    const backing = this.#backing;
+    const length = backing ? Math.max(0, Math.min(part.length, backing.size - offset)) : 0;
+    if (length < part.length) part.fill(0, length);
+    if (!backing || length === 0) return true;
+    return backing.tryRead?.(length === part.length ? part : part.subarray(0, length), offset) ?? false;
+  }
+
+  /** Past its end the backing disk reads as zeros (trap 20). */
+  #readBacking(part: Uint8Array, offset: number): Promise<void> | undefined {
+    const backing = this.#backing;
+    const length = backing ? Math.max(0, Math.min(part.length, backing.size - offset)) : 0;
+    if (length < part.length) part.fill(0, length);
+    if (!backing || length === 0) return undefined;
+    return backing.read(length === part.length ? part : part.subarray(0, length), offset);
+  }
+
+  async #readCompressed(host: number, hostLength: number, part: Uint8Array, offset: number): Promise<void> {
+    let unpacking = this.#unpacking.get(host);
+    const cached = this.#unpacked.get(host);
+    if (!cached && !unpacking) {
+      unpacking = this.#unpack(host, hostLength, offset).finally(() => this.#unpacking.delete(host));
+      this.#unpacking.set(host, unpacking);
+    }
+    const cluster = cached ?? (await unpacking);
+    if (cluster) this.#copy(cluster, part, offset);
+  }
+
+  async #unpack(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
+    // The last sector may end past the end of the file, and a stream cut short there is found out when unpacked.
+    const packed = new Uint8Array(Math.max(0, Math.min(hostLength, this.#file.end - host)));
+    await this.#file.read(packed, host);
+    const cluster = new Uint8Array(this.#map.geometry.clusterSize);
+    try {
+      decompressCluster(this.#compressionType, packed, cluster);
+    } catch (error) {
+      const where = `${this.#file.path}: compressed cluster at ${host}, guest offset ${offset}`;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CalveError('corrupt', `${where}: ${reason}`, { cause: error });
+    }
+    this.#unpacked.set(host, cluster);
+    return cluster;
+  }
+
+  #copy(cluster: Uint8Array, part: Uint8Array, offset: number): void {
+    const { clusterSize } = this.#map.geometry;
+    const inCluster = offset - Math.floor(offset / clusterSize) * clusterSize;
+    part.set(cluster.subarray(inCluster, inCluster + part.length));
+  }
+}

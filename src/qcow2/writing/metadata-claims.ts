@@ -1,0 +1,63 @@
+import { CalveError } from '../../errors/index.ts';
+import { ENTRY_SIZE, EXTENSION } from '../constants.ts';
+import type { ImageFile } from '../image-file.ts';
+import type { L1Table } from '../mapping/l1-table.ts';
+import type { Qcow2Header } from '../qcow2-header.ts';
+import type { MetadataClaim } from './metadata-clusters.ts';
+import type { RefcountTable } from './refcount-table.ts';
+import type { SnapshotPlaces } from './snapshot-table.ts';
+
+/** What the claims of an image are gathered from. */
+export interface ClaimSources {
+  readonly file: ImageFile;
+  readonly header: Qcow2Header;
+  readonly l1: L1Table;
+  readonly refcountTable: RefcountTable;
+  readonly snapshots: SnapshotPlaces;
+}
+
+/**
+ * Every structure of an image that guest data must not be written onto.
+ * @throws CalveError `corrupt` for an L2 table that cannot be where its L1 entry says
+ */
+export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim> {
+  const { header, l1, refcountTable, snapshots } = sources;
+  const length = header.clusterSize;
+  yield { kind: 'header', offset: 0, length };
+  yield { kind: 'L1 table', offset: l1.offset, length: l1.length * ENTRY_SIZE };
+  yield { kind: 'refcount table', ...refcountTable.place };
+  for (let index = 0; index < refcountTable.capacity; index += 1) {
+    const offset = refcountTable.blockOffset(index);
+    if (offset !== 0) yield { kind: 'refcount block', offset, length };
+  }
+  if (snapshots.table) yield { kind: 'snapshot table', ...snapshots.table };
+  for (const range of snapshots.l1Tables) yield { kind: 'L1 table of a snapshot', ...range };
+  yield* bitmapDirectory(header);
+  for (let index = 0; index < l1.length; index += 1) {
+    const offset = l1.tableOffset(index);
+    if (offset === 0) continue;
+    if (offset % length !== 0 || offset > sources.file.end - length) throw misplaced(sources, index, offset);
+    yield { kind: l1.isCopied(index) ? 'L2 table' : 'shared L2 table', offset, length };
+  }
+}
+
+/** Section "Bitmaps extension". One that lies nowhere is left for a check to report: nothing here reads bitmaps. */
+function* bitmapDirectory(header: Qcow2Header): Generator<MetadataClaim> {
+  const data = header.extensions.find(({ type }) => type === EXTENSION.bitmaps)?.data;
+  if (!data || data.length < 24) return;
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const length = view.getUint32(8) * 2 ** 32 + view.getUint32(12);
+  const offset = view.getUint32(16) * 2 ** 32 + view.getUint32(20);
+  // QEMU's limit of a directory: 65,535 bitmaps with entries of 1 KiB.
+  if (length <= 64 * 1024 ** 2 && offset <= Number.MAX_SAFE_INTEGER - length) {
+    yield { kind: 'bitmap directory', offset, length };
+  }
+}
+
+function misplaced({ file, header }: ClaimSources, index: number, offset: number): CalveError {
+  const expected = `a multiple of ${header.clusterSize} inside the file's ${file.end} bytes`;
+  return new CalveError('corrupt', `${file.path}: L1 entry ${index}: expected ${expected}, got ${offset}`, {
+    hint: `qemu-img check -r all ${file.path}`,
+    data: { path: file.path, l1Index: index, offset },
+  });
+}

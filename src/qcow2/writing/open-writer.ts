@@ -1,0 +1,78 @@
+import type { CacheBudget } from '../bounded-cache.ts';
+import type { ImageFile } from '../image-file.ts';
+import type { ClusterMap } from '../mapping/cluster-map.ts';
+import type { ClusterReader } from '../mapping/cluster-reader.ts';
+import type { L1Table } from '../mapping/l1-table.ts';
+import type { L2Tables } from '../mapping/l2-tables.ts';
+import { patchHeader } from '../patch-header.ts';
+import type { Qcow2Header } from '../qcow2-header.ts';
+import { Allocator } from './allocator.ts';
+import { ClusterLocks } from './cluster-locks.ts';
+import { ImageWriter } from './image-writer.ts';
+import { metadataClaims } from './metadata-claims.ts';
+import { MetadataClusters } from './metadata-clusters.ts';
+import { commitMetadata, type ImageMetadata } from './metadata-commit.ts';
+import { Mutex } from './mutex.ts';
+import { PendingFrees } from './pending-frees.ts';
+import { readRefcountTable } from './refcount-table.ts';
+import { Refcounts } from './refcounts.ts';
+import { readSnapshotPlaces } from './snapshot-table.ts';
+import { WritableTables } from './writable-tables.ts';
+
+/** Runs of clusters that wait to be freed, at most: some megabytes of them. */
+const MOST_FREES = 65_536;
+
+/** An image that is open for reading, and is going to be written. */
+export interface OpenImage {
+  readonly file: ImageFile;
+  readonly header: Qcow2Header;
+  readonly l1: L1Table;
+  readonly l2: L2Tables;
+  readonly map: ClusterMap;
+  readonly reader: ClusterReader;
+  readonly budget: CacheBudget;
+}
+
+/**
+ * Reads what writing takes, and checks that no two structures lie on one cluster. Then, as the first write, clears the
+ * autoclear bits: what they vouch for is not kept up here (traps 4 and 32).
+ * @throws CalveError `corrupt`, `io`
+ */
+export async function openWriter(image: OpenImage): Promise<ImageWriter> {
+  const { file, header, l1, l2, map, budget } = image;
+  const { geometry } = map;
+  const { clusterSize } = geometry;
+  const refcountTable = await readRefcountTable(file, header);
+  const snapshots = await readSnapshotPlaces(file, header);
+  const claims = metadataClaims({ file, header, l1, refcountTable, snapshots });
+  const clusters = new MetadataClusters(file.path, clusterSize, claims);
+  const refcounts = new Refcounts(file, geometry, refcountTable, budget);
+  const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);
+  const frees = new PendingFrees(file, clusterSize, allocator, header.snapshotCount > 0);
+  const metadata: ImageMetadata = { file, clusterSize, l1, l2, refcounts, refcountTable, clusters, frees };
+  const mostDirty = budget.limit / 2;
+  if (header.autoclear.size > 0) {
+    await patchHeader(file, { autoclear: new Set() });
+    await file.barrier();
+  }
+  return new ImageWriter(
+    {
+      file,
+      geometry,
+      map,
+      reader: image.reader,
+      namesBacking: header.backingFile !== undefined,
+      metadata: clusters,
+      allocator,
+      frees,
+      tables: new WritableTables(l1, l2, clusterSize, allocator, frees),
+      mutex: new Mutex(),
+      locks: new ClusterLocks(),
+      makeRoom: async () => {
+        const much = l2.dirtyBytes + refcounts.dirtyBytes > mostDirty || frees.length > MOST_FREES;
+        if (much) await commitMetadata(metadata);
+      },
+    },
+    metadata,
+  );
+}

@@ -2,13 +2,8 @@ import { Command, type Option } from 'commander';
 import { declareVerb } from '../program.ts';
 import type { Session } from '../session.ts';
 import { findVerb, verbTable } from '../verb-table.ts';
+import type { Candidate } from './candidate.ts';
 import { namesOf } from './names.ts';
-
-/** A word that may stand where the cursor is, and what it is. */
-export interface Candidate {
-  readonly word: string;
-  readonly note?: string;
-}
 
 /** Tells the shell to complete file names itself. */
 const FILES = ':files';

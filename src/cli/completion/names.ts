@@ -2,7 +2,7 @@ import { CalveError } from '../../errors/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { Session } from '../session.ts';
 import { shortDigest } from '../short-digest.ts';
-import type { Candidate } from './candidates.ts';
+import type { Candidate } from './candidate.ts';
 
 const LISTS: Readonly<Record<string, (store: Store) => Promise<Candidate[]>>> = {
   env: async (store) =>

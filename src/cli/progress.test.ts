@@ -49,8 +49,8 @@ test('on a terminal the bar is redrawn in place, fits the width, and is erased a
 test('a narrow terminal has a shorter bar, then none, and the line never breaks', () => {
   for (const [columns, shown] of [
     [74, /^reading disk\.raw \[#{5}\.{5}\] {2}50% .* left$/],
-    [60, /^reading disk\.raw {2}50% .* left$/],
-    [30, /^reading disk\.raw {2}50% {2}50 Mi$/],
+    [62, /^reading disk\.raw {2}50% .* left$/],
+    [30, /^reading disk\.raw {2}50% {2}50 MiB$/],
   ] as const) {
     const { written, step } = watched({ isTTY: true, columns });
     for (let now = 0; now <= 1000; now += 100) step(now, (now * MiB) / 20);

@@ -17,6 +17,6 @@ test('ls answers at once', async (t) => {
   t.diagnostic(
     `calve ls, from its sources: ${median.toFixed(0)} ms (median of 5), ${best.toFixed(0)} ms (best)`,
   );
-  // The target is well under 150 ms, built, on a quiet machine; the machine may be shared, so this bound only catches the gross.
+  // The target is well under 150 ms, built, on a quiet machine; this one may be shared, and the bound is for the gross.
   assert.ok(best < 1000, `${best} ms`);
 });

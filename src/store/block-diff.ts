@@ -6,7 +6,7 @@ import { Qcow2Disk } from '../qcow2/index.ts';
 import { openChain } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import { openOverlay } from './env-disk.ts';
-import { type LockedEnv, lockEnv } from './env-lock.ts';
+import { lockEnv } from './env-lock.ts';
 import { resolveTarget } from './expressions.ts';
 import { mappedExtents } from './mapped-extents.ts';
 import type { Target } from './options.ts';
@@ -15,10 +15,9 @@ import { readVersion } from './read-version.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
 import type { VersionDocument } from './version-document.ts';
 
-/** A side of the comparison: a version, or an env that stands on one and is locked for reading. */
+/** A side of the comparison: a version, or the env of this name, which stands on it and is locked for reading. */
 interface Side {
-  readonly env: LockedEnv | null;
-  readonly name: string;
+  readonly env: string | null;
   readonly version: VersionDocument;
 }
 
@@ -70,10 +69,9 @@ function baseOf(side: Side): Target {
 }
 
 async function openSide(context: StoreContext, stack: AsyncDisposableStack, target: Target): Promise<Side> {
-  if (target.kind === 'version')
-    return { env: null, name: '', version: await readVersion(context, target.version) };
-  const env = stack.use(await lockEnv(context, target.name, 'read'));
-  return { env, name: target.name, version: await readVersion(context, env.env.version) };
+  if (target.kind === 'version') return { env: null, version: await readVersion(context, target.version) };
+  const { env } = stack.use(await lockEnv(context, target.name, 'read'));
+  return { env: target.name, version: await readVersion(context, env.version) };
 }
 
 function commonLayers(a: readonly LayerInfo[], b: readonly LayerInfo[]): number {
@@ -86,7 +84,7 @@ async function openWhole(context: StoreContext, stack: AsyncDisposableStack, sid
   const { layers } = side.version;
   if (side.env === null) return stack.use(await openChain(context, layers));
   await verifyChain(context, layers);
-  return stack.use(await openOverlay(context, side.name, layers, {}));
+  return stack.use(await openOverlay(context, side.env, layers, {}));
 }
 
 /** The images of a side that the other has not: the overlay, and the layers above the common ones. */

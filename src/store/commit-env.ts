@@ -83,7 +83,7 @@ export async function commitEnv(
     return readIndex(context);
   };
   try {
-    const index = await locked(context, publish);
+    const index = await locked(context, publish, options.signal);
     return { version: versionInfo(version.document, index), ref, summary: layer.summary };
   } finally {
     await emptyIfReplaced(context, name, held.file);

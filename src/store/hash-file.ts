@@ -27,7 +27,8 @@ export async function hashFile(
   const stat = file.stat();
   const hash = createHash('sha256');
   // The next piece is read while one is hashed.
-  let [current, next] = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)];
+  const piece = Math.max(1, Math.min(CHUNK, stat.size));
+  let [current, next] = [Buffer.allocUnsafe(piece), Buffer.allocUnsafe(piece)];
   let reading = file.read(current, 0);
   for (let offset = 0; ; ) {
     const count = await reading;

@@ -8,7 +8,7 @@ import type { StoreContext } from './context.ts';
 import { findVersion } from './get-version.ts';
 import { openImportSource } from './import-source.ts';
 import { type StagedLayer, stageLayer } from './layers.ts';
-import { locked } from './locking.ts';
+import { locked, settled } from './locking.ts';
 import { checkMayMove, moveRef, now } from './move-ref.ts';
 import type { ImportOptions } from './options.ts';
 import { verifyChain } from './protection.ts';
@@ -30,6 +30,7 @@ export async function importDisk(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const ref = refToMake(file, options.ref);
+  await settled(context);
   const onto = options.onto == null ? null : await findVersion(context, options.onto);
   const checkRef = (index: ImageIndex): void => {
     if (ref !== null) checkMayMove(index, ref, onto?.digest ?? null, `calve import ${file} NEW-REF`);
@@ -54,7 +55,7 @@ export async function importDisk(
   );
   const staged = await stageVersion(staging, layer.blob, version);
 
-  const index = await locked(context, async () => {
+  const publish = async (): Promise<ImageIndex> => {
     const before = await readIndex(context);
     checkRef(before);
     await verifyChain(context, onto?.layers ?? []);
@@ -63,7 +64,8 @@ export async function importDisk(
       await moveRef(context, staging, before, { ref, to: version.document, command: 'import' });
     }
     return readIndex(context);
-  });
+  };
+  const index = await locked(context, publish, options.signal);
   return {
     version: versionInfo(version.document, index),
     ref,

@@ -116,18 +116,18 @@ test('what belongs to an env that was removed by hand meanwhile is no longer fin
 
 test('a first step that fails leaves everything as it was', async () => {
   await using scene = await storeScene();
-  await envOf(scene);
   {
     await using staging = await openStaging(scene.context);
-    const { folder } = moveFolder(staging);
+    const { folder, recorded } = moveFolder(staging);
     await mkdir(folder);
-    const lost = record('journal/elsewhere');
+    for (const name of ['first', 'second']) await writeFile(join(folder, name), 'new');
+    // There is no env to rename them into.
     await assert.rejects(
-      locked(scene.context, () => doMove(scene.context, staging, lost)),
+      locked(scene.context, () => doMove(scene.context, staging, record(recorded))),
       (error) => CalveError.is(error, 'not-found'),
     );
   }
-  assert.equal(await contents(scene), 'old old ');
+  assert.deepEqual(await scene.store.refs.history('a'), []);
   await assertNothingLeft(scene);
 });
 

@@ -71,21 +71,17 @@ export async function doMove(context: StoreContext, staging: Staging, record: Mo
   await renameDurably(folder, join(context.layout.journal, staging.id));
   try {
     await doFirstStep(context, record);
-  } catch (error) {
-    await drop(context, staging.id);
-    throw error;
-  }
-  try {
     await finish(context, staging.id, record);
   } catch (error) {
-    throw new CalveError(
-      'io',
-      `${record.command} is done but not yet everywhere in place: ${String(error)}`,
-      {
-        hint: 'the next command that changes the store finishes it',
-        cause: error,
-      },
-    );
+    if (!firstStepDone(context, record)) {
+      await drop(context, staging.id);
+      throw error;
+    }
+    const { code, message } = systemError('a later step failed', error);
+    throw new CalveError(code, `${record.command} is done, but not yet everywhere in place: ${message}`, {
+      hint: 'the next command finishes it',
+      cause: error,
+    });
   }
 }
 

@@ -9,10 +9,15 @@ import { reclaimStaging } from './staging.ts';
  * processes that died left behind is put right: their staging folders are removed, their recorded moves finished.
  *
  * Whoever holds an env's image lock may wait here; whoever is in here never waits for an image lock. Not reentrant.
+ * @param signal ends the waiting, not the action
  */
-export async function locked<T>(context: StoreContext, action: () => Promise<T>): Promise<T> {
+export async function locked<T>(
+  context: StoreContext,
+  action: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   return inTurn(context.layout.lock, async () => {
-    await using _file = await takeLock(context.layout.lock);
+    await using _file = await takeLock(context.layout.lock, signal);
     // Staging first: it gives space back, which finishing a move may need.
     await reclaimStaging(context);
     await replayJournal(context);
@@ -46,11 +51,11 @@ function inTurn<T>(key: string, action: () => Promise<T>): Promise<T> {
 }
 
 /** The lock file, locked: the one that lies there now, should somebody have removed it meanwhile. */
-export async function takeLock(path: string): Promise<HostFile> {
+export async function takeLock(path: string, signal?: AbortSignal): Promise<HostFile> {
   for (;;) {
     const file = await openLockFile(path);
     try {
-      await lock(file);
+      await lock(file, signal === undefined ? {} : { signal });
       if (statFile(path)?.inode === file.stat().inode) return file;
     } catch (error) {
       await file.close();

@@ -1,9 +1,8 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { CalveError, systemError } from '../errors/index.ts';
-import { syncFolder, writeFileDurably } from '../host/index.ts';
+import { makeFolder, writeFileDurably } from '../host/index.ts';
 import { EMPTY_INDEX, IMAGE_LAYOUT, imageLayoutSchema, parseDocument } from '../oci/index.ts';
 import { StoreLayout } from './layout.ts';
 import { takeLock } from './locking.ts';
@@ -63,14 +62,13 @@ async function refuseStrangers(path: string): Promise<void> {
  */
 async function makeStore(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     const layout = new StoreLayout(realpathSync(path));
     await using _lock = await takeLock(layout.lock);
-    for (const folder of layout.folders) await mkdir(folder, { recursive: true });
+    for (const folder of layout.folders) await makeFolder(folder);
     const staged = { stagingFolder: layout.tmp };
     if (!existsSync(layout.index)) await writeFileDurably(layout.index, encodeIndex(EMPTY_INDEX), staged);
     if (!existsSync(layout.ociLayout)) await writeFileDurably(layout.ociLayout, IMAGE_LAYOUT, staged);
-    for (const folder of [...layout.folders, layout.folder, dirname(layout.folder)]) await syncFolder(folder);
   } catch (error) {
     throw systemError(`cannot make a store in ${path}`, error);
   }

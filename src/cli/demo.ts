@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { formatBytes } from '../bytes/index.ts';
 import { CalveError } from '../errors/index.ts';
 import { changeInside } from './demo/change-inside.ts';
+import { checkWithQemu } from './demo/check-with-qemu.ts';
 import { unpackDemoDisk } from './demo/demo-disk.ts';
 import { flipByte } from './demo/flip-byte.ts';
 import type { Session } from './session.ts';
@@ -61,6 +62,10 @@ async function play(session: Session, file: string): Promise<void> {
   await stage.type('diff', '--blocks', '--stat', 'app:1.0', 'app:1.1');
   await stage.type('images');
   await stage.type('df');
+
+  stage.tell('Every file is plain qcow2: nothing but QEMU is needed to read it.');
+  output.print('$ qemu-img check $(calve path work)');
+  output.print((await checkWithQemu(await store.envs.path('work'))) ?? '# (qemu-img is not installed here)');
 
   stage.tell(
     'Now somebody writes into the base, under everybody who stands on it: one byte, the times put back.',

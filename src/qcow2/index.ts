@@ -8,6 +8,7 @@ export {
   encodeEmptyImage,
   layOutEmptyImage,
 } from './empty-image.ts';
+export type { EncryptionOptions } from './encryption/index.ts';
 export type { FeatureName } from './feature-names.ts';
 export { type FollowOptions, followBacking } from './follow-backing.ts';
 export type { HeaderExtension } from './header-extensions.ts';

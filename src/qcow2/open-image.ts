@@ -1,11 +1,13 @@
 import type { Disk } from '../disk/index.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
+import { type EncryptionOptions, openEncryption } from './encryption/index.ts';
 import { geometryOf } from './geometry.ts';
 import { ImageFile } from './image-file.ts';
 import type { ImageStorage } from './image-storage.ts';
 import { ClusterMap } from './mapping/cluster-map.ts';
 import { ClusterReader } from './mapping/cluster-reader.ts';
+import { guestData } from './mapping/guest-data.ts';
 import { readL1Table } from './mapping/l1-table.ts';
 import { L2Tables } from './mapping/l2-tables.ts';
 import { Qcow2Disk } from './qcow2-disk.ts';
@@ -18,6 +20,7 @@ import { openWriter } from './writing/open-writer.ts';
 export interface OpenImageOptions {
   readonly writable: boolean;
   readonly chain: Chain;
+  readonly encryption?: EncryptionOptions;
   /** Called once the header is found to be right. */
   readonly openBacking: (header: Qcow2Header) => Promise<Disk | null>;
 }
@@ -33,21 +36,24 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const file = new ImageFile(storage);
   const geometry = geometryOf(header);
   const l1 = await readL1Table(file, header);
+  const cipher = await openEncryption(file, header, options.encryption ?? {});
+  const data = guestData(file, cipher);
   const backing = await options.openBacking(header);
   try {
     const l2 = new L2Tables(file, l1, header.clusterSize, chain.tables);
     const map = new ClusterMap(storage.path, geometry, l1, l2);
     const { compressionType } = header;
     const unpacked = new BoundedCache<Uint8Array>(chain.clusters, header.clusterSize);
-    const reader = new ClusterReader({ file, map, backing, compressionType, unpacked });
+    const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
     const writer = writable
-      ? await openWriter({ file, header, l1, l2, map, reader, budget: chain.tables })
+      ? await openWriter({ file, data, header, l1, l2, map, reader, budget: chain.tables })
       : undefined;
     const release = async () => {
       // The budget may live on, with the rest of the chain.
       l2.clear();
       unpacked.clear();
       writer?.forget();
+      cipher?.[Symbol.dispose]();
       try {
         await backing?.close();
       } finally {
@@ -57,6 +63,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     const warnings = warningsOf(header, storage.path);
     return new Qcow2Disk({ file, header, map, reader, writer, backing, warnings, release });
   } catch (error) {
+    cipher?.[Symbol.dispose]();
     await backing?.close();
     throw error;
   }

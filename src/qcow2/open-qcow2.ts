@@ -2,6 +2,7 @@ import type { Disk } from '../disk/index.ts';
 import { lockImage, openFile } from '../host/index.ts';
 import type { BackingPolicy } from './backing-policy.ts';
 import { Chain, type ChainLimits } from './chain.ts';
+import type { EncryptionOptions } from './encryption/index.ts';
 import { openImage } from './open-image.ts';
 import type { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
@@ -14,6 +15,8 @@ export interface OpenQcow2Options extends ChainLimits {
   readonly lock?: boolean;
   /** What to do when the image names a backing file; see `denyBacking` and `followBacking`. */
   readonly backing: BackingPolicy;
+  /** What opens an encrypted image (LUKS, and QEMU's legacy AES). */
+  readonly encryption?: EncryptionOptions;
   /** A policy that opens an image passes its request's chain on. */
   readonly chain?: Chain;
 }
@@ -35,7 +38,8 @@ export async function openQcow2(path: string, options: OpenQcow2Options): Promis
   try {
     // Before anything is read: what a writer changes meanwhile must not be seen half.
     if (options.lock !== false) lockImage(file, writable ? 'write' : 'read');
-    return await openImage(file, { writable, chain, openBacking: (header) => follow(header) });
+    const { encryption = {} } = options;
+    return await openImage(file, { writable, chain, encryption, openBacking: (header) => follow(header) });
   } catch (error) {
     await file.close();
     throw error;

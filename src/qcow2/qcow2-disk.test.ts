@@ -1,7 +1,9 @@
 import { after } from 'node:test';
 import { diskContract } from '../../test/contracts/disk-contract.ts';
+import { createWithLuks } from '../../test/support/encrypted-image.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { MemoryDisk } from '../disk/index.ts';
+import { createLuks } from './encryption/index.ts';
 import { createQcow2, denyBacking, openQcow2 } from './index.ts';
 
 const folder = await temporaryFolder();
@@ -34,4 +36,15 @@ diskContract('qcow2 version 2', async (size) => {
   const image = path();
   await createQcow2(image, { size, version: 2, clusterSize: 1024, sync: false });
   return openQcow2(image, { writable: true, backing: denyBacking });
+});
+
+diskContract('qcow2 encrypted with LUKS', async (size) => {
+  const image = path();
+  const passphrase = Buffer.from('abc');
+  await createWithLuks(
+    image,
+    await createLuks(passphrase, { iterations: { keySlot: 1000, masterKey: 1000 } }),
+    size,
+  );
+  return openQcow2(image, { writable: true, backing: denyBacking, encryption: { passphrase } });
 });

@@ -14,7 +14,6 @@ export function refuseUnsupported(header: Qcow2Header, path: string, writable: b
   };
   if (header.incompatible.has('external data file')) refuse('an external data file');
   if (header.incompatible.has('extended L2 entries')) refuse('extended L2 entries');
-  if (header.cryptMethod !== 'none') refuse(`encryption (${header.cryptMethod})`);
   if (!writable) return;
   const mend = (feature: string, reason: string) => {
     throw new CalveError('corrupt', `${path}: ${reason}; it can be read, and written once it is repaired`, {

@@ -28,9 +28,9 @@ export async function createWithQemu(image: EncryptedImage, options: EncryptOpti
   await succeed('qemu-img', ['create', '-q', ...object(secret), '-f', 'qcow2', '-o', list, path, '1M']);
 }
 
-/** Makes a plain image of 1 MiB with QEMU, and a LUKS image out of it: the area of its header lies behind all else. */
-export async function createWithLuks(path: string, luks: NewLuks): Promise<void> {
-  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', path, '1M']);
+/** Makes a plain image with QEMU, and a LUKS image out of it: the area of its header lies behind all else. */
+export async function createWithLuks(path: string, luks: NewLuks, size: number = 1 << 20): Promise<void> {
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', path, String(size)]);
   const { bytes, header } = await imageBytes(path);
   const offset = Math.ceil(bytes.length / header.clusterSize) * header.clusterSize;
   const image = Buffer.alloc(offset + Math.ceil(luks.areaLength / header.clusterSize) * header.clusterSize);

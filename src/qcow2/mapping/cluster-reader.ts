@@ -6,11 +6,13 @@ import { type ImageFile, QUICK_READ } from '../image-file.ts';
 import type { CompressionType } from '../qcow2-header.ts';
 import { TaskGroup } from '../task-group.ts';
 import type { ClusterMap } from './cluster-map.ts';
+import type { GuestData } from './guest-data.ts';
 import { emptyMapping, type Mapping } from './mapping.ts';
 
 /** What a reader works on. */
 export interface ReaderParts {
   readonly file: ImageFile;
+  readonly data: GuestData;
   readonly map: ClusterMap;
   readonly backing: Disk | null;
   readonly compressionType: CompressionType;
@@ -21,6 +23,7 @@ export interface ReaderParts {
 /** The one place that reads guest data: turns mappings into reads of the file, of the backing disk, and zeros. */
 export class ClusterReader {
   readonly #file: ImageFile;
+  readonly #data: GuestData;
   readonly #map: ClusterMap;
   readonly #backing: Disk | null;
   readonly #compressionType: CompressionType;
@@ -30,6 +33,7 @@ export class ClusterReader {
 
   constructor(parts: ReaderParts) {
     this.#file = parts.file;
+    this.#data = parts.data;
     this.#map = parts.map;
     this.#backing = parts.backing;
     this.#compressionType = parts.compressionType;
@@ -97,7 +101,7 @@ export class ClusterReader {
   #tryReadPart(mapping: Mapping, part: Uint8Array, offset: number): boolean {
     switch (mapping.kind) {
       case 'data':
-        return this.#file.tryRead(part, mapping.host);
+        return this.#data.tryRead(part, mapping.host, offset);
       case 'unallocated':
         return this.#tryReadBacking(part, offset);
       case 'compressed': {
@@ -116,7 +120,7 @@ export class ClusterReader {
   #readPart(mapping: Mapping, part: Uint8Array, offset: number): Promise<void> | undefined {
     switch (mapping.kind) {
       case 'data':
-        return this.#file.read(part, mapping.host);
+        return this.#data.read(part, mapping.host, offset);
       case 'unallocated':
         return this.#readBacking(part, offset);
       case 'compressed':

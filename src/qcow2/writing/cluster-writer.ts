@@ -11,8 +11,8 @@ interface Target {
   readonly count: number;
   /** The file reads zeros there. */
   readonly fresh: boolean;
-  /** They are the guest clusters' already, which read zeros so far. */
-  readonly owned: boolean;
+  /** They are the guest clusters' already: `zero` where those read zeros so far, `data` where only units are filled. */
+  readonly owned: 'zero' | 'data' | undefined;
 }
 
 /** Up to this many bytes of neighbours and data are put together in memory and written at once. */
@@ -42,15 +42,15 @@ export class ClusterWriter {
   }
 
   async #startWrites(from: Uint8Array, offset: number, writes: TaskGroup): Promise<void> {
-    const { map } = this.#parts;
+    const { map, data } = this.#parts;
     const mapping = emptyMapping();
     let at = 0;
     while (at < from.length) {
       const left = from.length - at;
       if (!map.tryMap(offset + at, left, mapping)) await map.map(offset + at, left, mapping);
       const part = from.subarray(at, at + mapping.length);
-      if (isWritable(mapping)) {
-        writes.add(this.#writeInPlace(part, mapping.host));
+      if (isWritable(mapping) && data.unit === 1) {
+        writes.add(this.#writeInPlace(part, mapping.host, offset + at));
         at += part.length;
       } else {
         at += await this.#writeElsewhere(part, offset + at);
@@ -58,20 +58,25 @@ export class ClusterWriter {
     }
   }
 
-  async #writeInPlace(part: Uint8Array, host: number): Promise<void> {
+  async #writeInPlace(part: Uint8Array, host: number, offset: number): Promise<void> {
+    const { file, data } = this.#parts;
+    this.#checkInPlace(host, part.length);
+    const generation = file.inFlight.enter();
+    try {
+      await data.write(part, host, offset);
+    } finally {
+      file.inFlight.leave(generation);
+    }
+  }
+
+  #checkInPlace(host: number, length: number): void {
     const { file, metadata, geometry } = this.#parts;
-    metadata.checkData(host, part.length);
+    metadata.checkData(host, length);
     if (host - (host % geometry.clusterSize) >= file.end) {
       throw new CalveError('corrupt', `${file.path}: guest data at ${host} lies past the end of the file`, {
         hint: `qemu-img check -r all ${file.path}`,
         data: { path: file.path, offset: host, size: file.end },
       });
-    }
-    const generation = file.inFlight.enter();
-    try {
-      await file.write(part, host);
-    } finally {
-      file.inFlight.leave(generation);
     }
   }
 
@@ -91,7 +96,7 @@ export class ClusterWriter {
       const length = Math.min(end, start + target.count * clusterSize) - offset;
       try {
         await this.#fill(target, part.subarray(0, length), offset);
-        await this.#parts.mutex.run(() => this.#link(target, offset));
+        if (target.owned !== 'data') await this.#parts.mutex.run(() => this.#link(target, offset));
       } catch (error) {
         // What cannot be given back is a leak; the error that counts is the first.
         await this.#giveBack(target).catch(() => undefined);
@@ -103,44 +108,53 @@ export class ClusterWriter {
     }
   }
 
-  /** New clusters for what starts at `offset`, as far as it is alike; undefined when it can be written in place. */
+  /**
+   * New clusters for what starts at `offset`, as far as it is alike; its own where only units must be filled up;
+   * undefined when it can be written in place just so.
+   */
   async #findTarget(offset: number, length: number): Promise<Target | undefined> {
-    const { map, allocator, makeRoom } = this.#parts;
+    const { map, allocator, makeRoom, data } = this.#parts;
     const { clusterSize } = this.#parts.geometry;
     await makeRoom();
     const mapping = emptyMapping();
     await map.map(offset, length, mapping);
-    if (isWritable(mapping)) return undefined;
+    if (isWritable(mapping) && data.unit === 1) return undefined;
     const inCluster = offset % clusterSize;
     const clusters = Math.ceil((inCluster + mapping.length) / clusterSize);
+    if (isWritable(mapping)) {
+      this.#checkInPlace(mapping.host, mapping.length);
+      return { host: mapping.host - inCluster, count: clusters, fresh: false, owned: 'data' };
+    }
     if (mapping.kind === 'zero-allocated' && mapping.copied) {
       const host = mapping.host - inCluster;
       this.#parts.metadata.checkData(host, clusters * clusterSize);
-      return { host, count: clusters, fresh: false, owned: true };
+      return { host, count: clusters, fresh: false, owned: 'zero' };
     }
     const { first, count, fresh } = await allocator.take(clusters);
-    return { host: first * clusterSize, count, fresh, owned: false };
+    // Only where nothing is encrypted does a cluster that was never written read zeros.
+    return { host: first * clusterSize, count, fresh: fresh && data.unit === 1, owned: undefined };
   }
 
   /** Writes the data, and around it what the guest clusters held before. */
   async #fill(target: Target, data: Uint8Array, offset: number): Promise<void> {
-    const { file, geometry } = this.#parts;
-    const inCluster = offset % geometry.clusterSize;
-    const start = offset - inCluster;
-    const end = start + target.count * geometry.clusterSize;
+    const { geometry, data: stored } = this.#parts;
+    const grain = target.owned === 'data' ? stored.unit : geometry.clusterSize;
+    const end = offset + data.length;
     const [before, after] = await Promise.all([
-      this.#readOld(start, offset, target.fresh),
-      this.#readOld(offset + data.length, end, target.fresh),
+      this.#readOld(offset - (offset % grain), offset, target.fresh),
+      this.#readOld(end, Math.ceil(end / grain) * grain, target.fresh),
     ]);
     const pieces = [before, data, after];
-    if (before.length + after.length > 0 && before.length + data.length + after.length <= GATHERED) {
-      const host = target.host + inCluster - before.length;
-      return file.write(Buffer.concat(pieces), host);
+    const length = before.length + data.length + after.length;
+    const start = offset - before.length;
+    const host = target.host + (offset % geometry.clusterSize) - before.length;
+    if (stored.unit > 1 || (length > data.length && length <= GATHERED)) {
+      return stored.write(length > data.length ? Buffer.concat(pieces) : data, host, start);
     }
     const writes = new TaskGroup();
-    let at = target.host + inCluster - before.length;
+    let at = 0;
     for (const piece of pieces) {
-      if (piece.length > 0) writes.add(file.write(piece, at));
+      if (piece.length > 0) writes.add(stored.write(piece, host + at, start + at));
       at += piece.length;
     }
     await writes.end();

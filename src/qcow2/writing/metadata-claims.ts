@@ -1,5 +1,6 @@
 import { CalveError } from '../../errors/index.ts';
 import { ENTRY_SIZE, EXTENSION } from '../constants.ts';
+import { encryptionArea } from '../encryption/index.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
@@ -33,6 +34,7 @@ export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim>
   if (snapshots.table) yield { kind: 'snapshot table', ...snapshots.table };
   for (const range of snapshots.l1Tables) yield { kind: 'L1 table of a snapshot', ...range };
   yield* bitmapDirectory(header);
+  if (header.cryptMethod === 'luks') yield { kind: 'LUKS header', ...encryptionArea(header) };
   for (let index = 0; index < l1.length; index += 1) {
     const offset = l1.tableOffset(index);
     if (offset === 0) continue;

@@ -10,7 +10,8 @@ export type MetadataKind =
   | 'refcount block'
   | 'snapshot table'
   | 'L1 table of a snapshot'
-  | 'bitmap directory';
+  | 'bitmap directory'
+  | 'LUKS header';
 
 /** A structure and its place in the file, in bytes. */
 export interface MetadataClaim {
@@ -29,6 +30,7 @@ const KINDS: readonly MetadataKind[] = [
   'snapshot table',
   'L1 table of a snapshot',
   'bitmap directory',
+  'LUKS header',
 ];
 /**
  * More than the tables of any image within QEMU's limits; a header can name so much only by naming clusters again and

@@ -2,6 +2,7 @@ import type { CacheBudget } from '../bounded-cache.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ClusterMap } from '../mapping/cluster-map.ts';
 import type { ClusterReader } from '../mapping/cluster-reader.ts';
+import type { GuestData } from '../mapping/guest-data.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
 import { patchHeader } from '../patch-header.ts';
@@ -25,6 +26,7 @@ const MOST_FREES = 65_536;
 /** An image that is open for reading, and is going to be written. */
 export interface OpenImage {
   readonly file: ImageFile;
+  readonly data: GuestData;
   readonly header: Qcow2Header;
   readonly l1: L1Table;
   readonly l2: L2Tables;
@@ -58,6 +60,7 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
   return new ImageWriter(
     {
       file,
+      data: image.data,
       geometry,
       map,
       reader: image.reader,

@@ -2,6 +2,7 @@ import type { Geometry } from '../geometry.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ClusterMap } from '../mapping/cluster-map.ts';
 import type { ClusterReader } from '../mapping/cluster-reader.ts';
+import type { GuestData } from '../mapping/guest-data.ts';
 import type { Allocator } from './allocator.ts';
 import type { ClusterLocks } from './cluster-locks.ts';
 import type { MetadataClusters } from './metadata-clusters.ts';
@@ -12,6 +13,7 @@ import type { WritableTables } from './writable-tables.ts';
 /** What all that writes to one image works on. */
 export interface WriterParts {
   readonly file: ImageFile;
+  readonly data: GuestData;
   readonly geometry: Geometry;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;

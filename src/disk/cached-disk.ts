@@ -51,7 +51,6 @@ export function cachedDisk(disk: Disk, options: CacheOptions): Disk {
       alwaysTries: true,
       tryRead: (into, offset) => blocks.tryRead(into, offset) || (disk.tryRead?.(into, offset) ?? false),
       extents: (offset, length) => extentsOf(disk, offset, length),
-      release: () => blocks.forget(0, blocks.size),
     },
     (writable) => ({
       write: (from, offset) => {

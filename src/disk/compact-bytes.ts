@@ -45,7 +45,8 @@ function runsOf(bytes: Uint8Array): Run[] {
     const value = onlyValue(bytes, start);
     let end = Math.min(start + UNIT, bytes.length);
     while (end < bytes.length && onlyValue(bytes, end) === value) end = Math.min(end + UNIT, bytes.length);
-    runs.push({ start, end, content: value ?? bytes.slice(start, end) });
+    // Not `slice`, which of a Buffer is no copy.
+    runs.push({ start, end, content: value ?? new Uint8Array(bytes.subarray(start, end)) });
     start = end;
   }
   return runs;

@@ -54,7 +54,7 @@ export class DiskLog {
   *before(cut: number): Generator<{ operation: RecordedOperation; durable: boolean }> {
     let flushed = 0;
     for (const { kind, begun, ended } of this.#operations) {
-      if (kind === 'flush' && ended < cut) flushed = Math.max(flushed, begun);
+      if (kind === 'flush' && ended < cut) flushed = begun;
     }
     for (const operation of this.#operations) {
       if (operation.begun >= cut) return;

@@ -56,7 +56,11 @@ describe('faultyDisk', () => {
   it('fails any operation as planned, and has done nothing of it', async () => {
     const memory = new MemoryDisk(4096);
     await memory.write(Buffer.alloc(4096, 9), 0);
-    await using disk = faultyDisk(memory, ({ index }) => ({ code: index % 2 === 0 ? 'io' : 'no-space' }));
+    await using disk = faultyDisk(memory, ({ kind, index }) => ({
+      code: index % 2 === 0 ? 'io' : 'no-space',
+      // Nothing is done of half a read, flush or resize.
+      torn: kind.startsWith('write') || kind === 'discard' ? 0 : 1,
+    }));
     const uses: (() => Promise<unknown>)[] = [
       () => disk.read(Buffer.alloc(1), 0),
       () => disk.write(Buffer.alloc(512), 0),
@@ -81,15 +85,20 @@ describe('faultyDisk', () => {
     await memory.write(Buffer.alloc(4096, 9), 0);
     await using disk = faultyDisk(memory, ({ index }) => ({
       code: 'io',
-      torn: [100, 50, 10_000][index] ?? 0,
+      torn: [100, 50, 10_000, 10_000][index] ?? 0,
     }));
     await assert.rejects(disk.write(Buffer.alloc(512, 1), 0), { code: 'io' });
     await assert.rejects(async () => disk.writeZeroes?.(1000, 512), { code: 'io' });
     await assert.rejects(disk.write(Buffer.alloc(512, 2), 2000), { code: 'io' });
+    await assert.rejects(async () => disk.discard?.(2600, 300), { code: 'io' });
     await assert.rejects(disk.write(Buffer.alloc(512, 3), 3000), { code: 'io' });
     const found = Buffer.alloc(4096);
     await memory.read(found, 0);
-    const expected = Buffer.alloc(4096, 9).fill(1, 0, 100).fill(0, 1000, 1050).fill(2, 2000, 2512);
+    const expected = Buffer.alloc(4096, 9)
+      .fill(1, 0, 100)
+      .fill(0, 1000, 1050)
+      .fill(2, 2000, 2512)
+      .fill(0, 2600, 2900);
     assert.ok(found.equals(expected));
   });
 

@@ -77,6 +77,7 @@ describe('overlayDisk', () => {
     const top = await watched(10_000, 9);
     await using disk = overlayDisk(base.disk, { blockSize: 4096, top: top.disk });
     await disk.writeZeroes(4096, 10_000 - 4096);
+    await disk.writeZeroes(5000, 100);
     assert.deepEqual([...base.ranges, ...top.ranges], []);
     await disk.write(Buffer.alloc(4096, 2), 4096);
     top.ranges.length = 0;

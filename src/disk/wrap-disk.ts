@@ -23,8 +23,6 @@ export interface ReadingSide {
   /** The wrapper can try also where the disk below cannot (default false). */
   readonly alwaysTries?: boolean;
   extents(offset: number, length: number): AsyncIterable<Extent>;
-  /** Lets go of what the wrapper itself holds. */
-  release?(): void;
 }
 
 /** How a wrapper writes; as `ReadingSide`. */
@@ -66,11 +64,7 @@ export function wrapDisk(
       await close();
     };
   }
-  wrapper.close = () =>
-    lifetime.close(async () => {
-      reading.release?.();
-      await release();
-    });
+  wrapper.close = () => lifetime.close(release);
   return wrapper;
 }
 

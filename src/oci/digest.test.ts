@@ -13,8 +13,18 @@ test('the digest of the empty document is the one that image-spec gives', () => 
 test('a digest has the algorithm and 64 lower-case hex digits', () => {
   const hex = 'a'.repeat(64);
   assert.ok(isDigest(`sha256:${hex}`));
-  for (const text of [hex, `sha256:${hex}0`, `sha256:${hex.toUpperCase()}`, `sha512:${hex}`, '', `sha256:${hex}\n`]) {
+  for (const text of [
+    hex,
+    `sha256:${hex}0`,
+    `sha256:${hex.toUpperCase()}`,
+    `sha512:${hex}`,
+    '',
+    `sha256:${hex}\n`,
+  ]) {
     assert.ok(!isDigest(text), text);
   }
-  assert.throws(() => digestOfHex('../../etc/passwd'), (error) => CalveError.is(error, 'invalid'));
+  assert.throws(
+    () => digestOfHex('../../etc/passwd'),
+    (error) => CalveError.is(error, 'invalid'),
+  );
 });

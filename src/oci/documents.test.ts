@@ -10,7 +10,12 @@ import { parseDocument } from './parse-document.ts';
 
 const digest = digestOf('x');
 const descriptor = { mediaType: 'application/x', digest, size: 1 };
-const manifest = { schemaVersion: 2, mediaType: MEDIA_TYPE_MANIFEST, config: descriptor, layers: [descriptor] };
+const manifest = {
+  schemaVersion: 2,
+  mediaType: MEDIA_TYPE_MANIFEST,
+  config: descriptor,
+  layers: [descriptor],
+};
 
 function refused(text: string, pattern: RegExp): void {
   assert.throws(

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { succeed } from '../support/programs.ts';
+import { findProgram, succeed } from '../support/programs.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -70,3 +70,14 @@ async function importedBy(folder: string, folders: string[]): Promise<string[]> 
   }
   return folders.filter((name) => found.has(name));
 }
+
+test('what the program reads beside its code comes with the package', async () => {
+  const npm = findProgram('npm') ?? assert.fail('npm is missing');
+  const printed = await succeed(`/${npm.slice(1)}`, ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+  });
+  const [packed]: { files: { path: string }[] }[] = JSON.parse(printed);
+  const paths = new Set(packed?.files.map((file) => file.path));
+  for (const asset of await readdir(`${root}assets`)) assert.ok(paths.has(`assets/${asset}`), asset);
+  assert.ok(![...paths].some((path) => /^(src|test)\//.test(path)), 'sources and tests stay at home');
+});

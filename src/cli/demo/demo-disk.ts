@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { isZero } from '../../bytes/index.ts';
 import { systemError } from '../../errors/index.ts';
@@ -14,10 +15,16 @@ export async function unpackDemoDisk(folder: string): Promise<string> {
   await using file = await openFile(path, { create: true });
   let at = 0;
   try {
-    for await (const piece of createReadStream(PACKED).pipe(createZstdDecompress())) {
-      if (!isZero(piece)) await file.write(piece, at);
-      at += piece.length;
-    }
+    await pipeline(
+      createReadStream(PACKED),
+      createZstdDecompress(),
+      async (pieces: AsyncIterable<Uint8Array>) => {
+        for await (const piece of pieces) {
+          if (!isZero(piece)) await file.write(piece, at);
+          at += piece.length;
+        }
+      },
+    );
   } catch (error) {
     throw systemError(`cannot unpack ${PACKED.pathname}`, error);
   }

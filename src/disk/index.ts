@@ -15,6 +15,7 @@ export { type LatencyLimits, LatencyWatch } from './latency-watch.ts';
 export { MemoryDisk } from './memory-disk.ts';
 export { openRawDisk, type RawDiskOptions } from './open-raw-disk.ts';
 export { type OverlayDisk, type OverlayOptions, overlayDisk } from './overlay-disk.ts';
+export { RangeLocks } from './range-locks.ts';
 export { RawDisk } from './raw-disk.ts';
 export { type RecordingDisk, recordingDisk } from './recording-disk.ts';
 export { type Lost, replay } from './replay.ts';

@@ -81,31 +81,28 @@ export class ClusterWriter {
   }
 
   /** Writes the beginning of `part` to new clusters and returns how many bytes; 0 when others gave it a place first. */
-  async #writeElsewhere(part: Uint8Array, offset: number): Promise<number> {
+  #writeElsewhere(part: Uint8Array, offset: number): Promise<number> {
     const { clusterSize, tableCovers } = this.#parts.geometry;
     const tableEnd = (Math.floor(offset / tableCovers) + 1) * tableCovers;
-    const end = Math.min(offset + part.length, tableEnd);
-    const release = await this.#parts.locks.acquire(
-      Math.floor(offset / clusterSize),
-      Math.floor((end - 1) / clusterSize),
-    );
+    const length = Math.min(part.length, tableEnd - offset);
+    const [first, end] = [Math.floor(offset / clusterSize), Math.ceil((offset + length) / clusterSize)];
+    return this.#parts.locks.run(first, end, () => this.#place(part.subarray(0, length), offset));
+  }
+
+  async #place(part: Uint8Array, offset: number): Promise<number> {
+    const { clusterSize } = this.#parts.geometry;
+    const target = await this.#parts.mutex.run(() => this.#findTarget(offset, part.length));
+    if (!target) return 0;
+    const length = Math.min(part.length, target.count * clusterSize - (offset % clusterSize));
     try {
-      const target = await this.#parts.mutex.run(() => this.#findTarget(offset, end - offset));
-      if (!target) return 0;
-      const start = offset - (offset % clusterSize);
-      const length = Math.min(end, start + target.count * clusterSize) - offset;
-      try {
-        await this.#fill(target, part.subarray(0, length), offset);
-        if (target.owned !== 'data') await this.#parts.mutex.run(() => this.#link(target, offset));
-      } catch (error) {
-        // What cannot be given back is a leak; the error that counts is the first.
-        await this.#giveBack(target).catch(() => undefined);
-        throw error;
-      }
-      return length;
-    } finally {
-      release();
+      await this.#fill(target, part.subarray(0, length), offset);
+      if (target.owned !== 'data') await this.#parts.mutex.run(() => this.#link(target, offset));
+    } catch (error) {
+      // What cannot be given back is a leak; the error that counts is the first.
+      await this.#giveBack(target).catch(() => undefined);
+      throw error;
     }
+    return length;
   }
 
   /**

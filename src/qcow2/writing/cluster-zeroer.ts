@@ -68,12 +68,9 @@ export class ClusterZeroer {
       const end = Math.min(to, (index + 1) * tableCovers);
       const first = (at - index * tableCovers) / clusterSize;
       const count = (end - at) / clusterSize;
-      const release = await locks.acquire(at / clusterSize, end / clusterSize - 1);
-      try {
-        await mutex.run(() => this.#markInTable(index, first, count, storage));
-      } finally {
-        release();
-      }
+      await locks.run(at / clusterSize, end / clusterSize, () =>
+        mutex.run(() => this.#markInTable(index, first, count, storage)),
+      );
       at = end;
     }
   }

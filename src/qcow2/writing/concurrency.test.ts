@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InFlight } from '../in-flight.ts';
 import { TaskGroup } from '../task-group.ts';
-import { ClusterLocks } from './cluster-locks.ts';
 import { Mutex } from './mutex.ts';
 
 /** What was pushed when everything that can happen by itself has happened. */
@@ -27,22 +26,6 @@ describe('what keeps concurrent requests apart', () => {
     await assert.rejects(first, /failed/);
     await second;
     assert.deepEqual(log, ['first', 'second']);
-  });
-
-  it('locks clusters against those who want the same ones', async () => {
-    const locks = new ClusterLocks();
-    const log: string[] = [];
-    const release = await locks.acquire(10, 20);
-    const others = [
-      locks.acquire(20, 30).then((done) => [log.push('20-30'), done] as const),
-      locks.acquire(30, 40).then((done) => [log.push('30-40'), done] as const),
-      locks.acquire(21, 29).then((done) => [log.push('21-29'), done] as const),
-    ];
-    assert.deepEqual(await settled(log), ['30-40', '21-29']);
-    release();
-    assert.deepEqual(await settled(log), ['30-40', '21-29']);
-    for (const other of others.slice(1)) (await other)[1]();
-    assert.deepEqual(await settled(log), ['30-40', '21-29', '20-30']);
   });
 
   it('waits for those in flight that entered before, and for no others', async () => {

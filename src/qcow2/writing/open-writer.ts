@@ -1,3 +1,4 @@
+import { RangeLocks } from '../../disk/index.ts';
 import type { CacheBudget } from '../bounded-cache.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ClusterMap } from '../mapping/cluster-map.ts';
@@ -8,7 +9,6 @@ import type { L2Tables } from '../mapping/l2-tables.ts';
 import { patchHeader } from '../patch-header.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
 import { Allocator } from './allocator.ts';
-import { ClusterLocks } from './cluster-locks.ts';
 import { ImageWriter } from './image-writer.ts';
 import { metadataClaims } from './metadata-claims.ts';
 import { MetadataClusters } from './metadata-clusters.ts';
@@ -70,7 +70,7 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
       frees,
       tables: new WritableTables(l1, l2, clusterSize, allocator, frees),
       mutex: new Mutex(),
-      locks: new ClusterLocks(),
+      locks: new RangeLocks(),
       makeRoom: async () => {
         const much = l2.dirtyBytes + refcounts.dirtyBytes > mostDirty || frees.length > MOST_FREES;
         if (much) await commitMetadata(metadata);

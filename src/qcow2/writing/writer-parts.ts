@@ -1,10 +1,10 @@
+import type { RangeLocks } from '../../disk/index.ts';
 import type { Geometry } from '../geometry.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ClusterMap } from '../mapping/cluster-map.ts';
 import type { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import type { Allocator } from './allocator.ts';
-import type { ClusterLocks } from './cluster-locks.ts';
 import type { MetadataClusters } from './metadata-clusters.ts';
 import type { Mutex } from './mutex.ts';
 import type { PendingFrees } from './pending-frees.ts';
@@ -25,7 +25,11 @@ export interface WriterParts {
   readonly tables: WritableTables;
   /** Held while tables and refcounts in memory are changed, and while they are written. */
   readonly mutex: Mutex;
-  readonly locks: ClusterLocks;
+  /**
+   * Of guest clusters, by number: held by whoever gives some a new place. Who only reads, or writes where they lie
+   * already, does not wait for it.
+   */
+  readonly locks: RangeLocks;
   /** Under the mutex, ahead of a change: writes what was changed before, when it has become much. */
   readonly makeRoom: () => Promise<void>;
 }

@@ -24,12 +24,16 @@ test(`${PROCESSES} processes that work on one store for ${seconds} s lose nothin
   await store.refs.set('shared', 'base');
 
   const began = performance.now();
+  const over = new AbortController();
+  t.after(() => over.abort());
   // The first leaves what Node compiled behind for the others.
-  const first = startWorker(store, PROCESSES, 0);
+  const first = startWorker(store, PROCESSES, 0, over.signal);
   await ready(first);
   first.child.stdin?.write('go\n');
   await first.ended;
-  const workers = Array.from({ length: PROCESSES }, (_, id) => startWorker(store, id, seconds * 1000));
+  const workers = Array.from({ length: PROCESSES }, (_, id) =>
+    startWorker(store, id, seconds * 1000, over.signal),
+  );
   await Promise.all(workers.map(ready));
   t.diagnostic(`ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   for (const worker of workers) worker.child.stdin?.write('go\n');
@@ -53,9 +57,9 @@ test(`${PROCESSES} processes that work on one store for ${seconds} s lose nothin
   await checkRefs(store, journals);
 });
 
-function startWorker(store: Store, id: number, milliseconds: number): Running {
+function startWorker(store: Store, id: number, milliseconds: number, signal: AbortSignal): Running {
   const worker = fileURLToPath(new URL('worker.ts', import.meta.url));
-  return startNode(worker, [store.folder, String(id), String(milliseconds)]);
+  return startNode(worker, [store.folder, String(id), String(milliseconds)], { signal });
 }
 
 async function ready(worker: Running): Promise<void> {

@@ -24,6 +24,8 @@ const MEASURED = 2;
 
 test(`the store is sound after kill -9 at ${kills} random moments of import, commit, rm, gc and tag`, async (t) => {
   t.diagnostic(`CALVE_SEED=${seed}`);
+  const over = new AbortController();
+  t.after(() => over.abort());
   const random = seededRandom(seed);
   const took = new Map<OperationKind, number>();
   const hits = new Map<OperationKind, number>();
@@ -34,8 +36,10 @@ test(`the store is sound after kill -9 at ${kills} random moments of import, com
     await using folder = await temporaryFolder();
     const store = await openStore(folder.join('store'));
     const world = await World.make(store, folder.join('disk.raw'));
-    const start = (round: number) =>
-      Victim.start(store.folder, folder.join(`scratch-${round}`), kindOf(round));
+    const start = (round: number) => {
+      const scratch = folder.join(`scratch-${round}`);
+      return Victim.start(store.folder, scratch, kindOf(round), over.signal);
+    };
     const measured = MEASURED * KINDS.length;
     const rounds = measured + Math.min(KILLS_A_STORE, kills - killed);
     took.clear();

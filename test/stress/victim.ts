@@ -29,11 +29,16 @@ export class Victim {
     this.#ready.catch(() => {});
   }
 
-  /** Starts one for an operation on the store; `scratch` is a folder of its own. */
-  static async start(store: string, scratch: string, kind: OperationKind): Promise<Victim> {
+  /** Starts one for an operation on the store; `scratch` is a folder of its own. The signal ends it in any case. */
+  static async start(
+    store: string,
+    scratch: string,
+    kind: OperationKind,
+    signal: AbortSignal,
+  ): Promise<Victim> {
     await mkdir(scratch, { recursive: true });
     const driver = fileURLToPath(new URL('driver.ts', import.meta.url));
-    return new Victim(startNode(driver, [store, scratch, kind]));
+    return new Victim(startNode(driver, [store, scratch, kind], { signal }));
   }
 
   /** Has the operation done and, if `delay` (milliseconds) is given, kills the process that long after asking. */

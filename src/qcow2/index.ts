@@ -1,6 +1,10 @@
 /** Owns the qcow2 format, reading, writing and creating; imports errors, bytes, host, disk. */
 export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
 export { Chain, type ChainLimits } from './chain.ts';
+export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';
+export type { CheckReport, RepairReport } from './check/check-report.ts';
+export type { CheckFinding, FindingKind, FindingPlace, Severity } from './check/finding.ts';
+export { type RepairOptions, repairQcow2 } from './check/repair-qcow2.ts';
 export { type CreateOptions, createQcow2 } from './create-qcow2.ts';
 export {
   type EmptyImage,

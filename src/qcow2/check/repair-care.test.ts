@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, describe, it } from 'node:test';
+import { COPIED, DamagedImage } from '../../../test/support/damaged-image.ts';
+import { succeed } from '../../../test/support/programs.ts';
+import { qemuCounts } from '../../../test/support/qemu-check.ts';
+import { SoundImages } from '../../../test/support/sound-images.ts';
+import { temporaryFolder } from '../../../test/support/temporary.ts';
+import { repairQcow2 } from './repair-qcow2.ts';
+
+const folder = await temporaryFolder();
+after(() => folder[Symbol.asyncDispose]());
+const images = new SoundImages(folder);
+
+/** An image of version 2 over a backing file, whose first megabyte is its own. */
+async function overlay(damage: (image: DamagedImage) => void): Promise<string> {
+  const [base, path] = [folder.join('base'), folder.join('overlay')];
+  await succeed('qemu-img', ['create', '-q', '-f', 'raw', base, '2M']);
+  await succeed('qemu-io', ['-f', 'raw', '-c', 'write -P 66 0 2M', base]);
+  const options = ['-o', 'compat=0.10', '-F', 'raw', '-b', base];
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path]);
+  await succeed('qemu-io', ['-c', 'write -P 1 0 1M', path]);
+  const image = await DamagedImage.open(path);
+  damage(image);
+  await image.save();
+  return path;
+}
+
+describe('a repair', () => {
+  it('leaves guest data alone that an L1 entry leads to', async () => {
+    // Text, as it lies on disks: no L2 table looks like it.
+    const text = Buffer.alloc(65_536, 'What was written here is nobody’s table. ');
+    const path = await images.damaged('plain', (image) => {
+      const at = image.dataOffset(3);
+      text.copy(image.bytes, at);
+      image.set(image.l1Entry(0), BigInt(at) | COPIED);
+    });
+    const at = (await DamagedImage.open(path)).offset((await DamagedImage.open(path)).l1Entry(0)) % 2 ** 40;
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.ok(report.corruptions > 0);
+    assert.ok(report.before.leaks > 0 && report.leaks > 0, 'what the lost table led to was given away');
+    assert.ok((await readFile(path)).subarray(at, at + 65_536).equals(text));
+  });
+
+  it('leaves guest data alone that an L1 entry leads to, and that could be a table', async () => {
+    const path = await images.damaged('plain', (image) => {
+      const at = image.dataOffset(3);
+      image.bytes.fill(0, at, at + image.clusterSize);
+      image.set(at + 8, 5n);
+      // A second table, for guest data that is not there yet.
+      image.bytes.writeUInt32BE(2, 36);
+      image.set(image.l1Entry(1), BigInt(at) | COPIED);
+    });
+    const at = (await DamagedImage.open(path)).dataOffset(3);
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.equal(report.corruptions, 1, 'the entry of the second table');
+    assert.equal((await readFile(path)).readBigUInt64BE(at + 8), 5n);
+  });
+
+  it('never has a guest read what the backing file has under damaged entries', async () => {
+    const path = await overlay((image) => {
+      image.set(image.l2Entry(1), BigInt(image.bytes.length + 10 * image.clusterSize));
+      image.change(image.l2Entry(2), (entry) => entry | 512n);
+      image.change(image.l2Entry(3), (entry) => entry | 2n);
+    });
+    const entries = async () => {
+      const image = await DamagedImage.open(path);
+      return [1, 2, 3].map((guest) => image.get(image.l2Entry(guest)) & ~COPIED);
+    };
+    const [nowhere, unaligned] = await entries();
+    const report = await repairQcow2(path, { repair: 'all' });
+    const [nowhereAfter, unalignedAfter, reservedAfter] = await entries();
+    assert.deepEqual([nowhereAfter, unalignedAfter], [nowhere, unaligned]);
+    assert.equal((reservedAfter ?? 0n) & 0x1ffn, 0n);
+    assert.equal(report.corruptions, 2);
+    assert.equal((await qemuCounts(path))?.corruptions, 2);
+  });
+
+  it('puts new refcounts where no damaged entry leads, now or when the file has grown', async () => {
+    let claimed = 0;
+    const path = await overlay((image) => {
+      claimed = image.clusters;
+      for (let guest = 1; guest < 4; guest += 1) {
+        image.set(image.l2Entry(guest), BigInt((claimed + guest - 1) * image.clusterSize));
+      }
+      image.set(image.refcountTableEntry(0), 0n);
+    });
+    const report = await repairQcow2(path, { repair: 'all' });
+    const image = await DamagedImage.open(path);
+    for (const place of [image.refcountTableOffset, image.offset(image.refcountTableEntry(0))]) {
+      assert.ok(place / image.clusterSize >= claimed + 3, `${place}`);
+    }
+    assert.equal(report.corruptions, 0, 'they lead into the file now, and are counted');
+    assert.equal((await qemuCounts(path))?.corruptions, 0);
+  });
+
+  it('keeps what a snapshot may own while the snapshot table cannot be read', async () => {
+    const path = await images.damaged('snapshots', (image) => {
+      image.bytes.writeUInt32BE(5000, image.snapshotsOffset + 36);
+      image.set(image.refcountTableEntry(2), BigInt(image.dataOffset(2)));
+    });
+    const before = await readFile(path);
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.equal(report.checkErrors, 1);
+    assert.ok((await readFile(path)).equals(before));
+  });
+});

@@ -84,6 +84,16 @@ export function commonDamages(kind: ImageKindName): Damage[] {
       reads: { zeroed: [1] },
     },
     {
+      name: 'data right behind the end of the file',
+      kind,
+      damage: (image) => {
+        spare(image);
+        image.set(second(image), BigInt(image.bytes.length) | COPIED);
+      },
+      finds: ['past-end', 'leak'],
+      reads: { zeroed: [1] },
+    },
+    {
       name: 'an L2 table behind the end of the file',
       kind,
       damage: (image) => image.set(image.l1Entry(0), behind(image) | COPIED),
@@ -254,6 +264,27 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     finds: ['l2-table-unaligned', 'leak'],
     unlike: { why: 'QEMU reads entries where no table can be', corruptions: 1, leaks: 17 },
     reads: { zeroed: [...Array(160).keys()] },
+  },
+  {
+    name: 'a refcount block that does not start at a cluster, and flags that it would contradict',
+    kind: 'plain',
+    damage: (image) => {
+      image.change(image.refcountTableEntry(0), (entry) => entry | 512n);
+      image.set(image.l2Entry(1), behind(image) | COPIED);
+    },
+    finds: ['refcount-block-unaligned', 'past-end'],
+    reads: { zeroed: [1] },
+  },
+  {
+    name: 'a refcount block past all measure, and two guest clusters in one',
+    kind: 'refcounts of 1 bit',
+    damage: (image) => {
+      image.change(image.refcountTableEntry(0), (entry) => entry | (1n << 63n));
+      image.set(image.l2Entry(1), image.get(image.l2Entry(0)));
+    },
+    finds: ['refcount-unreadable', 'refcount-overflow'],
+    reads: 'qemu',
+    left: { why: 'a refcount of 1 bit cannot say 2', corruptions: 1, leaks: 0 },
   },
   {
     name: 'an L1 entry with COPIED and nothing else',

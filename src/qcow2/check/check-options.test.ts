@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import { COPIED, DamagedImage } from '../../../test/support/damaged-image.ts';
 import { makeImage } from '../../../test/support/image-kinds.ts';
@@ -8,6 +8,7 @@ import { holdInQemuIo } from '../../../test/support/qemu.ts';
 import { qemuCounts } from '../../../test/support/qemu-check.ts';
 import { SoundImages } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
+import { lockImage, openFile } from '../../host/index.ts';
 import { type CheckOptions, checkQcow2 } from './check-qcow2.ts';
 import type { CheckFinding } from './finding.ts';
 import { repairQcow2 } from './repair-qcow2.ts';
@@ -34,7 +35,7 @@ describe('the memory for reference counts', () => {
 
   function damageEverywhere(image: DamagedImage): void {
     const last = image.clusters - 1;
-    for (const cluster of [3000, 5000, last]) image.setRefcount(cluster, 7);
+    for (const cluster of [3000, 4095, 4096, 4097, 8192, last]) image.setRefcount(cluster, 7);
     for (const table of [1, 60, 120]) {
       image.change(image.l2Entry(5, table), (entry) => entry ^ COPIED);
       image.set(image.l2Entry(7, table), image.get(image.l2Entry(8, 125 - table)));
@@ -54,6 +55,22 @@ describe('the memory for reference counts', () => {
     assert.deepEqual(sorted(inWindows), sorted(findings));
     assert.equal(counts.corruptions, (await qemuCounts(path))?.corruptions);
     assert.ok(counts.corruptions > 15 && counts.leaks > 6);
+  });
+
+  it('may be less than a refcount block counts', async () => {
+    const path = folder.join('blocks');
+    await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'preallocation=metadata', path, '300M']);
+    const image = await DamagedImage.open(path);
+    for (const cluster of [4095, 4096, 4500]) image.setRefcount(cluster, 2);
+    const block = image.offset(image.refcountTableEntry(0));
+    // The file is a hole for the most part, and must stay one.
+    const file = await open(path, 'r+');
+    await file.write(image.bytes, block, image.clusterSize, block);
+    await file.close();
+    const { leaks, findings } = await checkQcow2(path, { refcountMemory: SMALL });
+    assert.equal(leaks, 3);
+    const offsets = findings.filter(({ kind }) => kind === 'leak').map(({ hostOffset }) => hostOffset);
+    assert.deepEqual(offsets, [4095 * 65_536, 4096 * 65_536, 4500 * 65_536]);
   });
 
   it('changes nothing about what is repaired', async () => {
@@ -161,7 +178,10 @@ describe('a check', () => {
     await assert.rejects(repairQcow2(path, { repair: 'all' }), { code: 'in-use' });
     assert.equal((await checkQcow2(path, { lock: false })).corruptions, 0);
     await writer.close();
+    await using reader = await openFile(path);
+    using _lock = lockImage(reader, 'read');
     assert.equal((await checkQcow2(path)).corruptions, 0);
+    await assert.rejects(repairQcow2(path, { repair: 'all' }), { code: 'in-use' });
   });
 
   it('tells how far it is, and can be ended', async () => {

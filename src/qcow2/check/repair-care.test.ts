@@ -83,14 +83,41 @@ describe('a repair', () => {
       for (let guest = 1; guest < 4; guest += 1) {
         image.set(image.l2Entry(guest), BigInt((claimed + guest - 1) * image.clusterSize));
       }
+      image.set(image.l2Entry(4), (1n << 62n) | BigInt((claimed + 3) * image.clusterSize));
       image.set(image.refcountTableEntry(0), 0n);
     });
     const report = await repairQcow2(path, { repair: 'all' });
     const image = await DamagedImage.open(path);
     for (const place of [image.refcountTableOffset, image.offset(image.refcountTableEntry(0))]) {
-      assert.ok(place / image.clusterSize >= claimed + 3, `${place}`);
+      assert.ok(place / image.clusterSize >= claimed + 4, `${place}`);
     }
     assert.equal(report.corruptions, 0, 'they lead into the file now, and are counted');
+    assert.equal((await qemuCounts(path))?.corruptions, 0);
+  });
+
+  it('keeps what a snapshot may own when refcounts are rebuilt without it', async () => {
+    const path = await images.damaged('snapshots', (image) => {
+      image.change(image.snapshotsOffset, (offset) => offset | 512n);
+      image.set(image.refcountTableEntry(3), image.get(image.refcountTableEntry(0)));
+    });
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.equal(report.corruptions, 1, 'the snapshot');
+    assert.ok(report.leaks >= 20, `${report.leaks} clusters are kept`);
+    assert.equal((await qemuCounts(path))?.corruptions, 1);
+  });
+
+  it('mends flags of an image with a data file', async () => {
+    const path = folder.join('split');
+    const options = ['-o', `data_file=${folder.join('data')}`];
+    await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path, '1M']);
+    await succeed('qemu-io', ['-c', 'write -P 1 0 256k', path]);
+    const image = await DamagedImage.open(path);
+    for (const guest of [1, 2]) image.change(image.l2Entry(guest), (entry) => entry & ~COPIED);
+    await image.save();
+    assert.equal((await qemuCounts(path))?.corruptions, 2);
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.equal(report.before.corruptions, 2);
+    assert.equal(report.corruptionsFixed, 2);
     assert.equal((await qemuCounts(path))?.corruptions, 0);
   });
 

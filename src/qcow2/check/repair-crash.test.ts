@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import { CrashStorage } from '../../../test/support/crash-storage.ts';
-import { COPIED, type DamagedImage } from '../../../test/support/damaged-image.ts';
+import { COPIED, DamagedImage } from '../../../test/support/damaged-image.ts';
 import type { ImageKindName } from '../../../test/support/image-kinds.ts';
 import { run } from '../../../test/support/programs.ts';
 import { seededRandom } from '../../../test/support/random.ts';
@@ -138,6 +138,13 @@ const damages: readonly [string, ImageKindName, (image: DamagedImage) => void][]
     },
   ],
   [
+    'entries that lead to the middle of clusters',
+    'refcounts of 4 bits',
+    (image) => {
+      for (let guest = 0; guest < 8; guest += 3) image.change(image.l2Entry(guest), (entry) => entry | 512n);
+    },
+  ],
+  [
     'no refcount blocks',
     'clusters of 512 bytes',
     (image) => {
@@ -150,6 +157,54 @@ const damages: readonly [string, ImageKindName, (image: DamagedImage) => void][]
     (image) => image.set(image.refcountTableEntry(1), BigInt(image.dataOffset(2))),
   ],
 ];
+
+/** A file that notes what is written where, and when it is made durable. */
+class NotingStorage extends CrashStorage {
+  readonly notes: string[] = [];
+  readonly #kindOf: (offset: number) => string;
+
+  constructor(bytes: Uint8Array, kindOf: (offset: number) => string) {
+    super('noted', bytes);
+    this.#kindOf = kindOf;
+  }
+
+  override write(from: Uint8Array, offset: number): Promise<void> {
+    const kind = this.#kindOf(offset);
+    if (this.notes.at(-1) !== kind) this.notes.push(kind);
+    return super.write(from, offset);
+  }
+
+  override datasync(): Promise<void> {
+    this.notes.push('durable');
+    return super.datasync();
+  }
+}
+
+describe('the steps of a repair', () => {
+  it('are durable one after the other', async () => {
+    const path = await images.damaged('snapshots', (image) => {
+      image.change(image.l2Entry(80), (entry) => entry | COPIED);
+      image.setRefcount(image.dataOffset(1) / image.clusterSize, 1);
+      image.change(image.l2Entry(1), (entry) => entry | COPIED);
+      image.setRefcount(image.dataOffset(0) / image.clusterSize, 2);
+      image.change(image.l2Entry(0), (entry) => entry & ~COPIED);
+      image.change(72, (bits) => bits | 2n);
+    });
+    const image = await DamagedImage.open(path);
+    const block = image.offset(image.refcountTableEntry(0));
+    const storage = new NotingStorage(image.bytes, (offset) => {
+      if (offset === 0) return 'header';
+      return offset >= block && offset < block + image.clusterSize ? 'refcounts' : 'tables';
+    });
+    const { corruptions, leaks } = await repairImage(new ImageFile(storage), { repair: 'all' });
+    assert.equal(corruptions + leaks, 0);
+    const steps = ['tables', 'refcounts', 'tables', 'refcounts', 'tables', 'header'];
+    assert.deepEqual(
+      storage.notes,
+      steps.flatMap((step) => [step, 'durable']),
+    );
+  });
+});
 
 describe('a crash in the middle of a repair leaves nothing worse than leaks, or than what there was', () => {
   for (const [name, kind, damage] of damages) {

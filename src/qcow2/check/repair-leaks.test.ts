@@ -69,6 +69,19 @@ describe('repairing leaks', () => {
     for (const at of changed) assert.ok(at === flag || (at >= block && at < block + 200), `${at}`);
   });
 
+  it('leaves flags alone, but those of what it gives back, while other things are wrong', async () => {
+    const path = await images.damaged('plain', (image) => {
+      for (const guest of [1, 3]) image.change(image.l2Entry(guest), (entry) => entry & ~COPIED);
+      image.setRefcount(image.dataOffset(1) / image.clusterSize, 2);
+      image.change(image.l2Entry(80), (entry) => entry | COPIED);
+    });
+    const report = await repairQcow2(path, { repair: 'leaks' });
+    assert.equal(report.leaks, 0);
+    const image = await DamagedImage.open(path);
+    assert.notEqual(image.get(image.l2Entry(1)) & COPIED, 0n);
+    assert.equal(image.get(image.l2Entry(3)) & COPIED, 0n);
+  });
+
   it('gives nothing back while refcounts cannot be trusted', async () => {
     const path = await images.damaged('plain', (image) => {
       image.setRefcount(image.dataOffset(1) / image.clusterSize, 3);

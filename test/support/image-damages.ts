@@ -65,7 +65,7 @@ export function commonDamages(kind: ImageKindName): Damage[] {
       finds: ['refcount-too-low', 'copied-wrong'],
     },
     {
-      name: 'COPIED the wrong way round',
+      name: 'trap 26: COPIED the wrong way round',
       kind,
       damage: (image) => image.change(second(image), (entry) => entry ^ COPIED),
       finds: ['copied-wrong'],
@@ -77,7 +77,7 @@ export function commonDamages(kind: ImageKindName): Damage[] {
       finds: ['copied-wrong'],
     },
     {
-      name: 'data behind the end of the file',
+      name: 'trap 19: data behind the end of the file',
       kind,
       damage: (image) => image.set(second(image), behind(image)),
       finds: ['past-end', 'leak'],
@@ -298,7 +298,7 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     },
   },
   {
-    name: 'COPIED on a compressed cluster',
+    name: 'trap 16: COPIED on a compressed cluster',
     kind: 'plain',
     damage: (image) => image.change(image.l2Entry(80), (entry) => entry | COPIED),
     finds: ['compressed-copied'],
@@ -311,7 +311,7 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     reads: { zeroed: [80] },
   },
   {
-    name: 'a compressed cluster that reaches into free clusters',
+    name: 'trap 16: a compressed cluster that reaches into free clusters',
     kind: 'plain',
     damage: (image) => {
       spare(image);
@@ -327,14 +327,14 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     finds: ['compressed-subclusters', 'leak'],
   },
   {
-    name: 'a subcluster that is allocated and zero',
+    name: 'trap 15: a subcluster that is allocated and zero',
     kind: 'subclusters',
     damage: (image) => image.change(image.l2Entry(1) + 8, () => 0xffff_ffff_ffff_ffffn),
     finds: ['subclusters-contradict'],
     reads: { zeroed: [1] },
   },
   {
-    name: 'subclusters that are allocated nowhere',
+    name: 'trap 15: subclusters that are allocated nowhere',
     kind: 'subclusters',
     damage: (image) => image.set(image.l2Entry(40) + 8, 5n),
     finds: ['subclusters-nowhere'],
@@ -395,7 +395,7 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     reads: { zeroed: [] },
   },
   {
-    name: 'bitmaps without their autoclear bit',
+    name: 'trap 32: bitmaps without their autoclear bit',
     kind: 'bitmaps',
     damage: (image) => image.set(88, 0n),
     finds: ['leak'],

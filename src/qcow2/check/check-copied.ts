@@ -1,10 +1,10 @@
 import { entryOffset, isCopied } from '../table-entry.ts';
+import { hexEntry } from './hex-entry.ts';
 import { ownedBy } from './l2-entry.ts';
 import { originPlace } from './l2-list.ts';
 import { readOnes } from './read-ones.ts';
 import { readTables, tableIn } from './read-tables.ts';
 import type { Survey } from './survey.ts';
-import { hexEntry } from './survey-l1.ts';
 import { windowsOf } from './windows.ts';
 
 /**
@@ -53,14 +53,15 @@ function checkL2Tables({ geometry, l2, log }: Survey, isWrong: IsWrong): void {
 }
 
 async function checkData(survey: Survey, isWrong: IsWrong, signal: AbortSignal | undefined): Promise<void> {
-  const { file, geometry, l2, log } = survey;
+  const { file, geometry, l2, log, blocks } = survey;
   const { clusterSize, entryBytes, tableEntries } = geometry;
   for await (const run of readTables(file, l2.followedOffsets, clusterSize)) {
     signal?.throwIfAborted();
     for (let place = run.first; place < run.first + run.count; place += 1) {
       const index = l2.followed[place] ?? 0;
       const times = l2.activeTimes(index);
-      if (times === 0) continue;
+      // QEMU looks at no table whose own refcount it cannot read.
+      if (times === 0 || !blocks.knows((l2.offsets[index] ?? 0) / clusterSize)) continue;
       const view = tableIn(run, l2.offsets[index] ?? 0, clusterSize);
       for (let at = 0; at < clusterSize; at += entryBytes) {
         const high = view.getUint32(at);

@@ -171,6 +171,21 @@ describe('a check', () => {
     assert.equal(counts?.allocatedClusters, 4);
   });
 
+  it('counts the header of an encrypted disk', async () => {
+    const path = folder.join('secret');
+    const secret = ['--object', 'secret,id=key,data=abc'];
+    const options = ['-o', 'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10'];
+    await succeed('qemu-img', ['create', '-q', ...secret, '-f', 'qcow2', ...options, path, '4M']);
+    const { corruptions, leaks } = await checkQcow2(path);
+    assert.deepEqual([corruptions, leaks], [0, 0]);
+    const image = await DamagedImage.open(path);
+    image.change(image.extension(0x0537be77), (offset) => offset + 512n);
+    await image.save();
+    const report = await checkQcow2(path);
+    assert.equal(report.corruptions, 1);
+    assert.ok(report.leaks > 10);
+  });
+
   it('goes along with readers and not with a writer, unless told to', async () => {
     const path = await images.damaged('plain', () => {});
     await using writer = await holdInQemuIo(path);

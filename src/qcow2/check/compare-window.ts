@@ -1,5 +1,6 @@
 import { isZero } from '../../bytes/index.ts';
 import { maxRefcount, readRefcount } from '../refcount-entry.ts';
+import type { CheckGeometry } from './check-geometry.ts';
 import { type RefcountPiece, refcountPieces } from './refcount-pieces.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
 import { contradictsCopied, isOverlap, STRUCTURES, structureNames } from './structure.ts';
@@ -28,9 +29,7 @@ export async function compareWindow(
   const { file, blocks, geometry, log } = survey;
   const comparer = new Comparer(survey, counts);
   const { first } = counts;
-  // The cluster behind the file is one to compare only if something reaches it.
-  const end = Math.min(counts.end, geometry.clusters + (counts.count(geometry.clusters) > 0 ? 1 : 0));
-  for await (const piece of refcountPieces(file, blocks, geometry, first, end)) {
+  for await (const piece of refcountPieces(file, blocks, geometry, first, comparedEnd(geometry, counts))) {
     signal?.throwIfAborted();
     if (piece.state === 'unreadable') {
       log.add('refcount-unreadable', piece.end - piece.first, () => ({
@@ -49,6 +48,11 @@ export async function compareWindow(
     }
   }
   return comparer;
+}
+
+/** The cluster behind those to compare. The one behind the file is one of them only if something reaches it. */
+export function comparedEnd({ clusters }: CheckGeometry, counts: ReferenceCounts): number {
+  return Math.min(counts.end, counts.count(clusters) > 0 ? clusters + 1 : clusters);
 }
 
 /** Whether all refcounts of a stretch are stored as 0. */
@@ -93,8 +97,9 @@ class Comparer implements Comparison {
   /** Where refcounts cannot be read, it still shows when there are more references than one could say. */
   countOverflows(from: number, to: number): void {
     if (!this.#counts.isTouched(from)) return;
-    for (let cluster = from; cluster < to; cluster += 1)
+    for (let cluster = from; cluster < to; cluster += 1) {
       this.#judgeOverflow(cluster, this.#counts.count(cluster));
+    }
   }
 
   #judgeOverflow(cluster: number, all: number): void {

@@ -1,9 +1,9 @@
 import { ENTRY_SIZE } from '../constants.ts';
 import { boundedSegments } from './bounded-segments.ts';
+import { hexEntry } from './hex-entry.ts';
 import { pieceBuffer, readPieces } from './read-pieces.ts';
 import type { ReferenceCounter } from './reference-counter.ts';
 import type { Survey } from './survey.ts';
-import { hexEntry } from './survey-l1.ts';
 
 /** Counts the clusters of bitmaps, and tells of entries of their tables that lead nowhere (section "Bitmap table"). */
 export async function addBitmaps(
@@ -32,8 +32,8 @@ export async function addBitmaps(
             const expected = `reserved bits clear, a multiple of ${clusterSize}`;
             return { ...place(), hostOffset, expected, got: hexEntry(high, low) };
           });
-        } else if (host !== 0) {
-          counter.addRange('bitmap', host, clusterSize, times, place);
+        } else if (host !== 0 && !counter.addRange('bitmap', host, clusterSize, times)) {
+          counter.tellPastEnd('bitmap', host, clusterSize, times, place);
         }
       }
     }

@@ -39,9 +39,10 @@ export async function countWindow(survey: Survey, options: CountOptions): Promis
     if (range.structure !== 'refcount table' || options.refcounts !== false) counter.addClusters(range);
   }
   l2.offsets.forEach((offset, index) => {
-    counter.addRange('L2 table', offset, clusterSize, l2.times[index] ?? 0, () =>
-      originPlace(l2.origin(index)),
-    );
+    const times = l2.times[index] ?? 0;
+    if (!counter.addRange('L2 table', offset, clusterSize, times)) {
+      counter.tellPastEnd('L2 table', offset, clusterSize, times, () => originPlace(l2.origin(index)));
+    }
     if (l2.copied[index]) counter.noteCopied(offset, true);
     if (l2.notCopied[index]) counter.noteCopied(offset, false);
   });

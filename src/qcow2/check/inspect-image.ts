@@ -45,10 +45,12 @@ const REFCOUNT_STRUCTURES: readonly FindingKind[] = [
 ];
 
 const LEADS_ASTRAY: readonly FindingKind[] = [
+  'l2-table-nowhere',
   'l2-table-unaligned',
   'cluster-unaligned',
   'compressed-in-data-file',
   'compressed-subclusters',
+  'subclusters-nowhere',
   'past-end',
   'snapshot-l1-unaligned',
   'snapshot-l1-too-large',

@@ -3,11 +3,11 @@ import type { CheckGeometry } from './check-geometry.ts';
 import type { FindingKind, FindingPlace } from './finding.ts';
 import type { FindingLog } from './finding-log.ts';
 import type { FragmentCounts } from './fragment-counts.ts';
+import { hexEntry } from './hex-entry.ts';
 import { L2_PROBLEM_LIST, type L2_PROBLEMS, l2Problems, NOT_COUNTED, ownedBy } from './l2-entry.ts';
 import { type L2List, originPlace } from './l2-list.ts';
 import type { ReferenceCounter } from './reference-counter.ts';
 import { REFERRED_COPIED, REFERRED_NOT_COPIED, STRUCTURES } from './structure.ts';
-import { hexEntry } from './survey-l1.ts';
 
 /** What a walk through L2 tables works with. */
 export interface L2WalkOptions {
@@ -93,7 +93,9 @@ export class L2Walk {
       if (counter.tells) this.#judgeDataFile(entry, high, low, offset);
       return;
     }
-    counter.addRange('data', offset, clusterSize, this.#times, () => this.#placeOf(entry));
+    if (!counter.addRange('data', offset, clusterSize, this.#times)) {
+      counter.tellPastEnd('data', offset, clusterSize, this.#times, () => this.#placeOf(entry));
+    }
     if (this.#activeTimes > 0) counter.noteCopied(offset, isCopied(high));
   }
 
@@ -104,7 +106,8 @@ export class L2Walk {
     // Trap 16: up to the end of its last sector, which may lie in another cluster.
     const length = compressedLength(high, low, clusterBits);
     fragments.addCompressed();
-    counter.addRange('compressed data', offset, length, this.#times, () => this.#placeOf(entry));
+    if (counter.addRange('compressed data', offset, length, this.#times)) return;
+    counter.tellPastEnd('compressed data', offset, length, this.#times, () => this.#placeOf(entry));
   }
 
   /** Trap 22: each cluster lies where the guest has it, and belongs to nobody else. */

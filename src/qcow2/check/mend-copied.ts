@@ -10,7 +10,7 @@ import { type WritablePart, writableL1, writableL2 } from './writable-tables.ts'
 /**
  * Sets, or clears, the COPIED flags of the active disk that do not say whether a refcount is one (trap 26), and makes
  * that durable.
- * @param ones the clusters whose refcount is to be one when the repair is done
+ * @param ones the clusters where it is to be set, or the others where it is to be cleared
  * @returns how many were changed
  */
 export async function mendCopied(

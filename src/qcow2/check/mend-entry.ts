@@ -9,20 +9,18 @@
  */
 import { COMPRESSED, COPIED, compressedLength, compressedOffset, entryOffset, ZERO } from '../table-entry.ts';
 import type { CheckGeometry } from './check-geometry.ts';
+import { L1_RESERVED_HIGH, L1_RESERVED_LOW, leadsBetweenClusters, leadsToNothing } from './l1-entry.ts';
 import { L2_PROBLEMS, L2_RESERVED_HIGH, L2_RESERVED_LOW, l2Problems, ownedBy } from './l2-entry.ts';
-import { L1_RESERVED_HIGH, L1_RESERVED_LOW } from './survey-l1.ts';
+import { isPastEnd } from './structure-ranges.ts';
 
 /** Mends the L1 entry at `at`; returns whether it had to be changed, and could be. */
 export function mendL1Entry(table: DataView, at: number, geometry: CheckGeometry): boolean {
   const high = table.getUint32(at);
   const low = table.getUint32(at + 4);
-  if (high === 0 && low === 0) return false;
-  const offset = entryOffset(high, low);
-  const isUnaligned = (low & (geometry.clusterSize - 1) & ~L1_RESERVED_LOW) !== 0;
   // An L2 table behind the end of the file reads zeros, which map nothing.
-  if (offset === 0 || isBehind(offset, geometry.clusterSize, geometry) || (isUnaligned && !geometry.backed)) {
-    return put(table, at, 0, 0);
-  }
+  const isBehind = isPastEnd(entryOffset(high, low), geometry.clusterSize, geometry);
+  const mapsNothing = isBehind || leadsToNothing(high, low);
+  if (mapsNothing || (leadsBetweenClusters(low, geometry) && !geometry.backed)) return put(table, at, 0, 0);
   return put(table, at, (high & ~L1_RESERVED_HIGH) >>> 0, (low & ~L1_RESERVED_LOW) >>> 0);
 }
 
@@ -61,19 +59,15 @@ function leadsNowhere(high: number, low: number, geometry: CheckGeometry): boole
   switch (ownedBy(high, low, geometry)) {
     case 'compressed': {
       const length = compressedLength(high, low, clusterBits);
-      return isBehind(compressedOffset(high, low, clusterBits), length, geometry);
+      return isPastEnd(compressedOffset(high, low, clusterBits), length, geometry);
     }
     case 'cluster': {
       if ((l2Problems(high, low, 0, 0, geometry) & L2_PROBLEMS['cluster-unaligned']) !== 0) return true;
-      return isBehind(entryOffset(high, low), clusterSize, geometry);
+      return isPastEnd(entryOffset(high, low), clusterSize, geometry);
     }
     default:
       return false;
   }
-}
-
-function isBehind(offset: number, length: number, { fileEnd, clusterSize }: CheckGeometry): boolean {
-  return offset + length - fileEnd >= clusterSize;
 }
 
 /** An entry that reads zeros where it had data or zeros, and owns nothing. */

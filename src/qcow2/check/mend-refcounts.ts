@@ -1,12 +1,13 @@
 import { isZero } from '../../bytes/index.ts';
 import { maxRefcount, readRefcount, writeRefcount } from '../refcount-entry.ts';
 import { ChangedSectors } from './changed-sectors.ts';
+import { comparedEnd } from './compare-window.ts';
 import type { CountedWindows } from './counted-windows.ts';
 import { type RefcountPiece, refcountPieces } from './refcount-pieces.ts';
 import type { ReferenceCounts } from './reference-counts.ts';
 import type { Survey } from './survey.ts';
 
-/** What a cluster's refcount is to be. */
+/** What a cluster's refcount is to be; `counted` is at most what a refcount can say. */
 export type WantedRefcount = (stored: number, counted: number) => number;
 
 /**
@@ -21,12 +22,13 @@ export async function mendRefcounts(
 ): Promise<number> {
   const { file, geometry } = survey;
   const { refcountBits } = geometry;
+  const most = maxRefcount(refcountBits);
   let mended = 0;
   for await (const counts of windows) {
     for await (const piece of storedPieces(survey, counts)) {
       const changed = new ChangedSectors();
       eachRefcount(piece, counts, refcountBits, (cluster, stored, counted) => {
-        const want = wanted(stored, counted);
+        const want = wanted(stored, Math.min(counted, most));
         if (want === stored) return;
         writeRefcount(piece.view, cluster - piece.first, refcountBits, want);
         changed.add(((cluster - piece.first) * refcountBits) / 8);
@@ -52,7 +54,7 @@ export async function visitRefcounts(
 
 async function* storedPieces(survey: Survey, counts: ReferenceCounts): AsyncGenerator<RefcountPiece> {
   const { file, blocks, geometry } = survey;
-  const end = Math.min(counts.end, geometry.clusters);
+  const end = comparedEnd(geometry, counts);
   for await (const piece of refcountPieces(file, blocks, geometry, counts.first, end)) {
     if (piece.state === 'stored') yield piece;
   }
@@ -64,7 +66,6 @@ function eachRefcount(
   bits: number,
   visit: (cluster: number, stored: number, counted: number) => void,
 ): void {
-  const most = maxRefcount(bits);
   const isFree = isZero(piece.bytes);
   for (let cluster = piece.first; cluster < piece.end; cluster += 1) {
     if (isFree && !counts.isTouched(cluster)) {
@@ -72,6 +73,6 @@ function eachRefcount(
       continue;
     }
     const stored = readRefcount(piece.view, cluster - piece.first, bits);
-    visit(cluster, stored, Math.min(counts.count(cluster), most));
+    visit(cluster, stored, counts.count(cluster));
   }
 }

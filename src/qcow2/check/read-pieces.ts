@@ -1,4 +1,5 @@
 import type { ImageFile } from '../image-file.ts';
+import { isTimeForOthers, letOthersRun } from './take-turns.ts';
 
 /** A piece of a longer structure. Valid until the next is asked for. */
 export interface Piece {
@@ -26,6 +27,7 @@ export async function* readPieces(
 ): AsyncGenerator<Piece> {
   for (let done = 0; done < length; done += buffer.length) {
     const bytes = buffer.subarray(0, Math.min(buffer.length, length - done));
+    if (isTimeForOthers()) await letOthersRun();
     if (!file.tryRead(bytes, offset + done)) await file.read(bytes, offset + done);
     yield { offset: offset + done, bytes };
   }

@@ -1,4 +1,5 @@
 import { type ImageFile, QUICK_READ } from '../image-file.ts';
+import { isTimeForOthers, letOthersRun } from './take-turns.ts';
 
 /** Neighbouring tables, read at once. Valid until the next is asked for. */
 export interface TableRun {
@@ -44,7 +45,9 @@ export async function* readTables(
     ahead.push(run);
     turn += 1;
     const next = ahead.length === AHEAD ? ahead.shift() : undefined;
-    if (next) yield await next;
+    if (!next) continue;
+    if (isTimeForOthers()) await letOthersRun();
+    yield await next;
   }
   for (const run of ahead) yield await run;
 }

@@ -23,39 +23,38 @@ export class ReferenceCounter {
   }
 
   /**
-   * Counts what refers to a range, never empty. One that the file does not have is told and not counted.
+   * Counts what refers to a range, never empty.
+   * @returns false when the file does not have the range, which is not counted and left to `tellPastEnd`
    */
-  addRange(
+  addRange(structure: Structure, offset: number, length: number, times: number): boolean {
+    if (isPastEnd(offset, length, this.#geometry)) return false;
+    const { clusterSize } = this.#geometry;
+    const first = Math.floor(offset / clusterSize);
+    this.#add(STRUCTURES[structure], first, Math.floor((offset + length - 1) / clusterSize), times);
+    return true;
+  }
+
+  /** Tells of a range that the file does not have. */
+  tellPastEnd(
     structure: Structure,
     offset: number,
     length: number,
     times: number,
     describe: () => FindingPlace,
   ): void {
-    const { clusterSize, fileEnd } = this.#geometry;
-    if (isPastEnd(offset, length, this.#geometry)) {
-      if (!this.tells) return;
-      this.#log.add('past-end', times, () => ({
-        structure,
-        hostOffset: offset,
-        ...describe(),
-        expected: `${length} bytes within ${fileEnd}`,
-        got: `${length} bytes at ${offset}`,
-      }));
-      return;
-    }
-    const firstCluster = Math.floor(offset / clusterSize);
-    const lastCluster = Math.floor((offset + length - 1) / clusterSize);
-    this.addClusters({ structure, firstCluster, lastCluster, times });
+    if (!this.tells) return;
+    this.#log.add('past-end', times, () => ({
+      structure,
+      hostOffset: offset,
+      ...describe(),
+      expected: `${length} bytes within ${this.#geometry.fileEnd}`,
+      got: `${length} bytes at ${offset}`,
+    }));
   }
 
   /** Counts what refers to clusters. */
   addClusters({ structure, firstCluster, lastCluster, times }: StructureRange): void {
-    const bit = STRUCTURES[structure];
-    const last = Math.min(lastCluster, this.counts.end - 1);
-    for (let cluster = Math.max(firstCluster, this.counts.first); cluster <= last; cluster += 1) {
-      this.counts.add(cluster, bit, times);
-    }
+    this.#add(STRUCTURES[structure], firstCluster, lastCluster, times);
   }
 
   /** Notes the COPIED flag of the active disk's reference to the cluster that `offset` lies in. */
@@ -63,5 +62,12 @@ export class ReferenceCounter {
     const cluster = Math.floor(offset / this.#geometry.clusterSize);
     if (cluster >= this.#geometry.clusters) this.strays = true;
     else this.counts.add(cluster, copied ? REFERRED_COPIED : REFERRED_NOT_COPIED, 0);
+  }
+
+  #add(bit: number, first: number, last: number, times: number): void {
+    const end = Math.min(last + 1, this.counts.end);
+    for (let cluster = Math.max(first, this.counts.first); cluster < end; cluster += 1) {
+      this.counts.add(cluster, bit, times);
+    }
   }
 }

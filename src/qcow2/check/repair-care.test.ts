@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import { COPIED, DamagedImage } from '../../../test/support/damaged-image.ts';
-import { succeed } from '../../../test/support/programs.ts';
+import { run, succeed } from '../../../test/support/programs.ts';
 import { qemuCounts } from '../../../test/support/qemu-check.ts';
-import { SoundImages } from '../../../test/support/sound-images.ts';
+import { readContent, SoundImages } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { repairQcow2 } from './repair-qcow2.ts';
 
@@ -27,6 +27,32 @@ async function overlay(damage: (image: DamagedImage) => void): Promise<string> {
 }
 
 describe('a repair', () => {
+  it('finishes what a killed writer left behind, with lazy refcounts (trap 10)', async () => {
+    const path = folder.join('dirty');
+    const options = ['-o', 'lazy_refcounts=on,cluster_size=4k'];
+    await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path, '4M']);
+    const killed = await run('qemu-io', ['-c', 'write -P 3 0 1M', '-c', 'flush', '-c', 'sigraise 9', path]);
+    assert.equal(killed.signal, 'SIGKILL');
+    assert.equal((await DamagedImage.open(path)).get(72) & 1n, 1n, 'the dirty bit');
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.ok(report.before.corruptions > 200, 'refcounts that were never written');
+    assert.deepEqual([report.corruptions, report.leaks], [0, 0]);
+    assert.equal((await DamagedImage.open(path)).get(72) & 1n, 0n);
+    assert.equal((await qemuCounts(path))?.corruptions, 0);
+    const content = await readContent(path);
+    assert.ok(content.subarray(0, 2 ** 20).every((byte) => byte === 3));
+  });
+
+  it('counts what reaches one cluster behind the file, where it must stay', async () => {
+    const path = await overlay((image) => {
+      image.resize(Math.ceil(image.bytes.length / image.clusterSize) * image.clusterSize);
+      image.set(image.l2Entry(15), BigInt(image.bytes.length - 512));
+    });
+    const report = await repairQcow2(path, { repair: 'all' });
+    assert.equal(report.corruptions, 1, 'the entry itself');
+    assert.equal((await qemuCounts(path))?.corruptions, 1);
+  });
+
   it('leaves guest data alone that an L1 entry leads to', async () => {
     // Text, as it lies on disks: no L2 table looks like it.
     const text = Buffer.alloc(65_536, 'What was written here is nobody’s table. ');
@@ -106,13 +132,26 @@ describe('a repair', () => {
     assert.equal((await qemuCounts(path))?.corruptions, 1);
   });
 
+  it('never sets COPIED for a cluster that is referred to twice, if a refcount can say so or not', async () => {
+    const path = await images.damaged('refcounts of 1 bit', (image) => {
+      const shared = image.get(image.l2Entry(1)) & ~COPIED;
+      for (const guest of [1, 2]) image.set(image.l2Entry(guest), shared);
+      image.change(image.l2Entry(5), (entry) => entry & ~COPIED);
+    });
+    const report = await repairQcow2(path, { repair: 'all' });
+    const image = await DamagedImage.open(path);
+    for (const guest of [1, 2]) assert.equal(image.get(image.l2Entry(guest)) & COPIED, 0n);
+    assert.notEqual(image.get(image.l2Entry(5)) & COPIED, 0n);
+    assert.equal(report.corruptions, 3, 'the reference too many, and two flags that contradict the refcount');
+  });
+
   it('mends flags of an image with a data file', async () => {
     const path = folder.join('split');
     const options = ['-o', `data_file=${folder.join('data')}`];
     await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path, '1M']);
-    await succeed('qemu-io', ['-c', 'write -P 1 0 256k', path]);
+    await succeed('qemu-io', ['-c', 'write -P 1 0 1M', path]);
     const image = await DamagedImage.open(path);
-    for (const guest of [1, 2]) image.change(image.l2Entry(guest), (entry) => entry & ~COPIED);
+    for (const guest of [1, 14]) image.change(image.l2Entry(guest), (entry) => entry & ~COPIED);
     await image.save();
     assert.equal((await qemuCounts(path))?.corruptions, 2);
     const report = await repairQcow2(path, { repair: 'all' });

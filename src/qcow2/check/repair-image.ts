@@ -1,11 +1,11 @@
 import type { ImageFile } from '../image-file.ts';
 import type { RepairReport } from './check-report.ts';
-import { ClusterBits } from './cluster-bits.ts';
 import { CountedWindows } from './counted-windows.ts';
 import { type Inspection, type InspectOptions, inspectImage, REFCOUNT_MEMORY } from './inspect-image.ts';
 import { mendCopied } from './mend-copied.ts';
-import { mendRefcounts, visitRefcounts, type WantedRefcount } from './mend-refcounts.ts';
+import { mendRefcounts, type WantedRefcount } from './mend-refcounts.ts';
 import { MENDED_IN_TABLES, mendTables } from './mend-tables.ts';
+import { planFlags } from './plan-flags.ts';
 import { rebuildRefcounts } from './rebuild-refcounts.ts';
 import { clearDamageBits, dropBitmaps, dropUnknownFeatures } from './repair-header.ts';
 
@@ -98,36 +98,17 @@ async function mendInPlace(now: Inspection, options: RepairImageOptions, fixed: 
   // While other things are wrong, giving back leaks changes no flags but those that this makes wrong.
   const otherDamage = report.corruptions + report.checkErrors - survey.log.count('copied-wrong');
   const leaksAmongDamage = options.repair === 'leaks' && otherDamage > 0;
-  const ones = await onesAfter(survey.geometry.clusters, windows, survey, (stored, counted) => {
-    const want = wanted(stored, counted);
-    return want === 1 && (!leaksAmongDamage || want < stored);
-  });
+  const flags = await planFlags(survey, windows, wanted, leaksAmongDamage);
   if (options.repair === 'all') fixed.corruptions += await mendRefcounts(survey, windows, Math.max);
-  if (!leaksAmongDamage) fixed.corruptions += await mendCopied(survey, windows, 'clear', ones);
+  if (!leaksAmongDamage) fixed.corruptions += await mendCopied(survey, windows, 'clear', flags.ones);
   fixed.leaks += await mendRefcounts(survey, windows, (stored, counted) => {
     return Math.min(stored, wanted(stored, counted));
   });
-  fixed.corruptions += await mendCopied(survey, windows, 'set', ones);
+  fixed.corruptions += await mendCopied(survey, windows, 'set', flags.set);
 }
 
 /** What refcounts are to be. Where something leads astray, what seems to be leaked may be what it led to. */
 function wantedRefcount(repair: 'leaks' | 'all', losesTrack: boolean): WantedRefcount {
   if (repair === 'leaks') return losesTrack ? (stored) => stored : Math.min;
   return losesTrack ? Math.max : (_stored, counted) => counted;
-}
-
-/** The clusters whose refcount a repair makes one. One bit a cluster, for all windows together. */
-async function onesAfter(
-  clusters: number,
-  windows: CountedWindows,
-  survey: Inspection['survey'],
-  isOne: (stored: number, counted: number) => boolean,
-): Promise<ClusterBits> {
-  const ones = new ClusterBits(0, clusters);
-  for await (const counts of windows) {
-    await visitRefcounts(survey, counts, (cluster, stored, counted) => {
-      if (isOne(stored, counted)) ones.set(cluster);
-    });
-  }
-  return ones;
 }

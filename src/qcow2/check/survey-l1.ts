@@ -5,15 +5,13 @@ import { boundedSegments } from './bounded-segments.ts';
 import type { CheckGeometry } from './check-geometry.ts';
 import type { FindingKind } from './finding.ts';
 import type { FindingLog } from './finding-log.ts';
+import { hexEntry } from './hex-entry.ts';
+import { hasReservedBits, leadsBetweenClusters, leadsToNothing } from './l1-entry.ts';
 import type { L1Place } from './l1-place.ts';
 import { L2List, type L2Origin, originPlace } from './l2-list.ts';
 import { OffsetSet } from './offset-set.ts';
 import { pieceBuffer, readPieces } from './read-pieces.ts';
 import type { TableSegment } from './table-segments.ts';
-
-/** Bits of an L1 entry that are reserved (trap 13), in its halves. */
-export const L1_RESERVED_HIGH = 0x7f00_0000;
-export const L1_RESERVED_LOW = 0x0000_01ff;
 
 /** More tables than the largest L1 table can lead to: only a hostile image, or one with terabytes of snapshots. */
 const MAX_L2_TABLES = MAX_L1_BYTES / ENTRY_SIZE;
@@ -61,10 +59,10 @@ function judgeL1Entry(
   geometry: CheckGeometry,
   log: FindingLog,
 ): void {
-  const reserved = (high & L1_RESERVED_HIGH) !== 0 || (low & L1_RESERVED_LOW) !== 0;
-  const unaligned = (low & (geometry.clusterSize - 1) & ~L1_RESERVED_LOW) !== 0;
-  const nowhere = entryOffset(high, low) === 0;
-  if (!reserved && !unaligned && !nowhere) return;
+  const reserved = hasReservedBits(high, low);
+  const nothing = leadsToNothing(high, low);
+  const between = leadsBetweenClusters(low, geometry);
+  if (!reserved && !nothing && !between) return;
   const tell = (kind: FindingKind, expected: string) => {
     log.add(kind, segment.times, () => {
       const place = originPlace(originOf(hostOffset, segment));
@@ -72,8 +70,8 @@ function judgeL1Entry(
     });
   };
   if (reserved) tell('l1-reserved-bits', 'bits 0 to 8 and 56 to 62 clear');
-  else if (nowhere) tell('l2-table-nowhere', 'an L2 table, or nothing at all');
-  if (unaligned) tell('l2-table-unaligned', `an L2 table at a multiple of ${geometry.clusterSize}`);
+  else if (nothing) tell('l2-table-nowhere', 'an L2 table, or nothing at all');
+  if (between) tell('l2-table-unaligned', `an L2 table at a multiple of ${geometry.clusterSize}`);
 }
 
 /** Calls `visit` with every entry that is not zero. */
@@ -99,9 +97,4 @@ async function eachEntry(
 
 function originOf(hostOffset: number, { table }: TableSegment<L1Place>): L2Origin {
   return { snapshot: table.snapshot, l1Index: (hostOffset - table.offset) / ENTRY_SIZE };
-}
-
-/** An entry as the specification counts its bits. */
-export function hexEntry(high: number, low: number): string {
-  return `0x${high.toString(16).padStart(8, '0')}${low.toString(16).padStart(8, '0')}`;
 }

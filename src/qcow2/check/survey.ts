@@ -1,8 +1,9 @@
-import { ENTRY_SIZE, EXTENSION } from '../constants.ts';
+import { ENTRY_SIZE } from '../constants.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
 import { readHeader } from '../read-header.ts';
 import { type CheckGeometry, checkGeometryOf } from './check-geometry.ts';
+import { encryptionHeader } from './encryption-header.ts';
 import { FindingLog } from './finding-log.ts';
 import type { L1Place } from './l1-place.ts';
 import type { L2List } from './l2-list.ts';
@@ -76,27 +77,6 @@ export async function surveyImage(file: ImageFile, options: SurveyOptions): Prom
     blocks: await readRefcountBlocks(file, header, geometry, log),
     ranges: structureRanges(placed, geometry, log),
   };
-}
-
-/** Section "Full disk encryption header pointer". */
-function encryptionHeader(header: Qcow2Header, log: FindingLog): PlacedStructure[] {
-  if (header.cryptMethod !== 'luks') return [];
-  const data = header.extensions.find(({ type }) => type === EXTENSION.encryption)?.data;
-  const structure = 'encryption header' as const;
-  if (!data || data.length < 16) {
-    const got = data ? `${data.length} bytes` : 'none';
-    log.add('encryption-header-invalid', 1, () => ({ structure, expected: 'an extension of 16 bytes', got }));
-    return [];
-  }
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const offset = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
-  const length = view.getUint32(8) * 2 ** 32 + view.getUint32(12);
-  if (view.getUint32(4) % header.clusterSize !== 0) {
-    const expected = `a multiple of ${header.clusterSize}`;
-    log.add('encryption-header-invalid', 1, () => ({ structure, expected, got: `${offset}` }));
-    return [];
-  }
-  return [{ structure, offset, length }];
 }
 
 /** As a file reads, which ends where it ends: a header cut short must not be filled up with zeros. */

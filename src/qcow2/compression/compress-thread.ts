@@ -12,6 +12,12 @@ const WORKER = new URL(`./compress-worker${extname(import.meta.url)}`, import.me
  */
 const LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 64 };
 
+/** What a thread is started with. */
+export interface CompressThreadData {
+  readonly codec: Codec;
+  readonly ended: Int32Array;
+}
+
 interface Job {
   readonly batch: ClusterBatch;
   readonly resolve: () => void;
@@ -21,12 +27,17 @@ interface Job {
 /** One worker thread, and the batches that are with it. */
 export class CompressThread {
   readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  /** Set to 1 once what the thread still has is no longer wanted. */
+  readonly #ended = new Int32Array(new SharedArrayBuffer(4));
   readonly #jobs: Job[] = [];
   #failure: CalveError | undefined;
 
   constructor(codec: Codec) {
+    const workerData: CompressThreadData = { codec, ended: this.#ended };
     // The process's own flags (an inspector's port, a test runner's) are not for its threads.
-    this.#worker = new Worker(WORKER, { workerData: codec, execArgv: [], resourceLimits: LIMITS });
+    this.#worker = new Worker(WORKER, { workerData, execArgv: [], resourceLimits: LIMITS });
+    this.#exited = new Promise((resolve) => void this.#worker.once('exit', () => resolve()));
     this.#worker.on('message', (done: ClusterBatch) => this.#finish(done));
     this.#worker.on('messageerror', (cause) => this.#fail(died('sent what cannot be read', cause)));
     this.#worker.on('error', (cause) => this.#fail(died(cause.message, cause)));
@@ -48,10 +59,15 @@ export class CompressThread {
     return promise;
   }
 
-  /** Ends the thread; what is with it rejects with `failure`. */
+  /**
+   * Ends the thread; what is with it rejects with `failure`. It ends by itself, after the cluster at hand: Node aborts
+   * the whole process when a thread is terminated just while a zstd context is made.
+   */
   async end(failure: CalveError): Promise<void> {
     this.#fail(failure);
-    await this.#worker.terminate();
+    Atomics.store(this.#ended, 0, 1);
+    this.#worker.postMessage(null);
+    await this.#exited;
   }
 
   #fail(failure: CalveError): void {

@@ -1,12 +1,18 @@
 // The thread that a CompressorPool starts: batches come in, the same batches go out compressed, in order.
 import { parentPort, workerData } from 'node:worker_threads';
 import { type ClusterBatch, compressBatch } from './cluster-batch.ts';
-import { type Codec, clusterCompressor } from './compress-cluster.ts';
+import { clusterCompressor } from './compress-cluster.ts';
+import type { CompressThreadData } from './compress-thread.ts';
 
-const codec: Codec = workerData;
+const { codec, ended }: CompressThreadData = workerData;
 const compress = clusterCompressor(codec);
+const isEnded = () => Atomics.load(ended, 0) === 1;
 
-parentPort?.on('message', (batch: ClusterBatch) => {
-  compressBatch(batch, codec.clusterSize, compress);
-  parentPort?.postMessage(batch, [batch.input.buffer, batch.output.buffer]);
+parentPort?.on('message', (batch: ClusterBatch | null) => {
+  if (batch && !isEnded()) {
+    compressBatch(batch, codec.clusterSize, (cluster, into) => (isEnded() ? 0 : compress(cluster, into)));
+    parentPort?.postMessage(batch, [batch.input.buffer, batch.output.buffer]);
+  }
+  // With its port closed the thread has nothing left to wait for.
+  if (isEnded()) parentPort?.close();
 });

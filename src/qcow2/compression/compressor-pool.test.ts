@@ -137,6 +137,15 @@ test('an abort ends what is under way', async () => {
   await assert.rejects(compressAll(late, [1]), (error) => CalveError.is(error, 'aborted'));
 });
 
+// Node would abort the whole process if a thread were terminated there: 30 rounds did that reliably.
+test('a pool may be closed at any moment of its threads, also while they make a context of zstd', async () => {
+  for (let round = 0; round < 30; round += 1) {
+    await using pool = await openCompressorPool(threaded);
+    const counts = Array<number>(20).fill(16);
+    for await (const { first } of pool.compress(makeBatches(counts))) if (first >= 16 * (round % 5)) break;
+  }
+});
+
 test('a closed pool refuses, and closes twice', async () => {
   const pool = await openCompressorPool(threaded);
   await compressAll(pool, [3, 3]);

@@ -11,10 +11,19 @@ const CLUSTER_BYTES = 32 * 1024 ** 2;
 export interface ChainLimits {
   /** The most images, one on top of the other (default 256). */
   readonly maxDepth?: number;
-  /** Memory for L2 tables and refcount blocks of all its images, in bytes (default 32 MiB). */
+  /** Memory for L2 tables of all its images, in bytes (default 32 MiB). */
   readonly tableBytes?: number;
+  /** Memory for refcount blocks, in bytes (default a quarter of `tableBytes`). */
+  readonly refcountBytes?: number;
   /** Memory for unpacked clusters of all its images, in bytes (default 32 MiB). */
   readonly clusterBytes?: number;
+}
+
+/** Memory that the caches of all images of a chain share. */
+export interface ChainBudgets {
+  readonly tables: CacheBudget;
+  readonly refcounts: CacheBudget;
+  readonly clusters: CacheBudget;
 }
 
 /** What the images of one backing chain share: the way down to this image, and the memory for caches. */
@@ -22,29 +31,22 @@ export class Chain {
   /** Paths, links resolved, from the top to this image. */
   readonly ancestors: readonly string[];
   readonly maxDepth: number;
-  readonly tables: CacheBudget;
-  readonly clusters: CacheBudget;
+  readonly budgets: ChainBudgets;
 
-  private constructor(
-    ancestors: readonly string[],
-    maxDepth: number,
-    tables: CacheBudget,
-    clusters: CacheBudget,
-  ) {
+  private constructor(ancestors: readonly string[], maxDepth: number, budgets: ChainBudgets) {
     this.ancestors = ancestors;
     this.maxDepth = maxDepth;
-    this.tables = tables;
-    this.clusters = clusters;
+    this.budgets = budgets;
   }
 
   /** A chain without any image yet. */
   static begin(limits: ChainLimits = {}): Chain {
-    return new Chain(
-      [],
-      limits.maxDepth ?? MAX_DEPTH,
-      new CacheBudget(limits.tableBytes ?? TABLE_BYTES),
-      new CacheBudget(limits.clusterBytes ?? CLUSTER_BYTES),
-    );
+    const { maxDepth = MAX_DEPTH, tableBytes = TABLE_BYTES, clusterBytes = CLUSTER_BYTES } = limits;
+    return new Chain([], maxDepth, {
+      tables: new CacheBudget(tableBytes),
+      refcounts: new CacheBudget(limits.refcountBytes ?? tableBytes / 4),
+      clusters: new CacheBudget(clusterBytes),
+    });
   }
 
   /**
@@ -68,6 +70,6 @@ export class Chain {
         `${this.ancestors[0]}: expected a chain of at most ${this.maxDepth} images`,
       );
     }
-    return new Chain(ancestors, this.maxDepth, this.tables, this.clusters);
+    return new Chain(ancestors, this.maxDepth, this.budgets);
   }
 }

@@ -54,6 +54,9 @@ export const EXTENSION = {
 /** "Cluster mapping": the bytes of an L1 entry, and of a standard L2 entry; "Host cluster management": of a refcount table entry. */
 export const ENTRY_SIZE = 8;
 
+/** "Extended L2 Entries": the parts of a cluster. */
+export const SUBCLUSTERS = 32;
+
 /** "Feature name table": the bytes of an entry, and of the name in it. */
 export const FEATURE_NAME_ENTRY = 48;
 /** QEMU leaves the feature name table out where clusters are smaller, to leave room for the backing file name. */

@@ -1,13 +1,20 @@
-import { ENTRY_SIZE } from './constants.ts';
+import { ENTRY_SIZE, SUBCLUSTERS } from './constants.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 
-/** The measures that follow from a header and never change while the image is open. Sizes are bytes. */
+/** The measures that follow from a header. Sizes are bytes. All but the disk's size stay while the image is open. */
 export interface Geometry {
   readonly version: 2 | 3;
   /** The virtual disk's bytes. */
-  readonly size: number;
+  size: number;
   readonly clusterBits: number;
   readonly clusterSize: number;
+  /** Bytes of an L2 entry: 8, or 16 of an extended one. */
+  readonly entryBytes: number;
+  /** Entries of an L2 table, which is one cluster. */
+  readonly tableEntries: number;
+  /** Parts of a cluster that are mapped each for itself: 32 with extended L2 entries, else 1. */
+  readonly subclusters: number;
+  readonly subclusterSize: number;
   /** Guest bytes that one L2 table maps. */
   readonly tableCovers: number;
   /** Width of a refcount. */
@@ -16,15 +23,23 @@ export interface Geometry {
   readonly blockEntries: number;
 }
 
-/** The measures of an image with plain L2 entries. */
+/** The measures of the image that a header describes. */
 export function geometryOf(header: Qcow2Header): Geometry {
   const { version, size, clusterBits, clusterSize, refcountBits } = header;
+  const extended = header.incompatible.has('extended L2 entries');
+  const entryBytes = extended ? 2 * ENTRY_SIZE : ENTRY_SIZE;
+  const subclusters = extended ? SUBCLUSTERS : 1;
+  const tableEntries = clusterSize / entryBytes;
   return {
     version,
     size,
     clusterBits,
     clusterSize,
-    tableCovers: (clusterSize / ENTRY_SIZE) * clusterSize,
+    entryBytes,
+    tableEntries,
+    subclusters,
+    subclusterSize: clusterSize / subclusters,
+    tableCovers: tableEntries * clusterSize,
     refcountBits,
     blockEntries: (clusterSize * 8) / refcountBits,
   };

@@ -35,14 +35,17 @@ export function decodeHeader(bytes: Uint8Array): Qcow2Header {
  * @throws CalveError `invalid` when they do not fit in a cluster
  */
 export function encodeHeader(header: Qcow2Header): Uint8Array {
+  const isAhead = ({ type }: HeaderExtension) => type === EXTENSION.dataFile || type === EXTENSION.encryption;
+  // The order is QEMU's.
   const extensions = encodeExtensions([
     ...(header.backingFormat === undefined
       ? []
       : [{ type: EXTENSION.backingFormat, data: Buffer.from(header.backingFormat) }]),
+    ...header.extensions.filter(isAhead),
     ...(header.featureNames.length === 0
       ? []
       : [{ type: EXTENSION.featureNames, data: encodeFeatureNames(header.featureNames) }]),
-    ...header.extensions,
+    ...header.extensions.filter((extension) => !isAhead(extension)),
   ]);
   const backingFile = Buffer.from(header.backingFile ?? '');
   const backingFileOffset = header.headerLength + extensions.length;

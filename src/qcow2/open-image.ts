@@ -4,6 +4,7 @@ import type { Chain } from './chain.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/index.ts';
 import { geometryOf } from './geometry.ts';
 import { ImageFile } from './image-file.ts';
+import { ImageHeader } from './image-header.ts';
 import type { ImageStorage } from './image-storage.ts';
 import { ClusterMap } from './mapping/cluster-map.ts';
 import { ClusterReader } from './mapping/cluster-reader.ts';
@@ -34,23 +35,24 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const header = await readHeader(storage);
   refuseUnsupported(header, storage.path, writable);
   const file = new ImageFile(storage);
+  const liveHeader = new ImageHeader(file, header);
   const geometry = geometryOf(header);
   const l1 = await readL1Table(file, header);
   const cipher = await openEncryption(file, header, options.encryption ?? {});
   const data = guestData(file, cipher);
   const backing = await options.openBacking(header);
   try {
-    const l2 = new L2Tables(file, l1, header.clusterSize, chain.tables);
+    const { budgets } = chain;
+    const l2 = new L2Tables(file, l1, geometry, budgets.tables);
     const map = new ClusterMap(storage.path, geometry, l1, l2);
     const { compressionType } = header;
-    const unpacked = new BoundedCache<Uint8Array>(chain.clusters, header.clusterSize);
+    const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
     const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
-    const writer = writable
-      ? await openWriter({ file, data, header, l1, l2, map, reader, budget: chain.tables })
-      : undefined;
+    const image = { file, data, header: liveHeader, l1, l2, map, reader, budgets };
+    const writer = writable ? await openWriter(image) : undefined;
     const release = async () => {
       // The budget may live on, with the rest of the chain.
-      l2.clear();
+      l2.forget();
       unpacked.clear();
       writer?.forget();
       cipher?.[Symbol.dispose]();
@@ -61,7 +63,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
       }
     };
     const warnings = warningsOf(header, storage.path);
-    return new Qcow2Disk({ file, header, map, reader, writer, backing, warnings, release });
+    return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
   } catch (error) {
     cipher?.[Symbol.dispose]();
     await backing?.close();

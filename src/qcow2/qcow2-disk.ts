@@ -2,7 +2,7 @@ import { checkRange, type Disk, type Extent, type WritableDisk, type ZeroOptions
 import { CalveError } from '../errors/index.ts';
 import { chainExtents, ownExtents } from './disk-extents.ts';
 import type { ImageFile } from './image-file.ts';
-import { InFlight } from './in-flight.ts';
+import type { ImageHeader } from './image-header.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
@@ -11,7 +11,7 @@ import type { ImageWriter } from './writing/image-writer.ts';
 /** What a disk is made of. */
 export interface Qcow2DiskParts {
   readonly file: ImageFile;
-  readonly header: Qcow2Header;
+  readonly header: ImageHeader;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
   /** Undefined when the image was opened for reading. */
@@ -24,27 +24,28 @@ export interface Qcow2DiskParts {
 
 /** A qcow2 image as a disk, with its backing chain under it. Made by `openQcow2`. */
 export class Qcow2Disk implements WritableDisk {
-  /** As it was when the image was opened. */
-  readonly header: Qcow2Header;
   /** What the image is based on; closed with it. */
   readonly backing: Disk | null;
   readonly writable: boolean;
   /** What whoever reads the image should hear about it. */
   readonly warnings: readonly string[];
   readonly #parts: Qcow2DiskParts;
-  readonly #changes = new InFlight();
   #closing: Promise<void> | undefined;
 
   constructor(parts: Qcow2DiskParts) {
     this.#parts = parts;
-    this.header = parts.header;
     this.backing = parts.backing;
     this.writable = parts.writer !== undefined;
     this.warnings = parts.warnings;
   }
 
   get size(): number {
-    return this.header.size;
+    return this.#parts.map.geometry.size;
+  }
+
+  /** As it is in the file now. */
+  get header(): Qcow2Header {
+    return this.#parts.header.current;
   }
 
   async read(into: Uint8Array, offset: number): Promise<void> {
@@ -114,7 +115,6 @@ export class Qcow2Disk implements WritableDisk {
 
   async #close(): Promise<void> {
     try {
-      await this.#changes.drained();
       await this.#parts.writer?.finish();
     } finally {
       await this.#parts.release();
@@ -123,16 +123,16 @@ export class Qcow2Disk implements WritableDisk {
 
   /** A change under way is waited for by `close`. */
   async #change(change: (writer: ImageWriter) => Promise<void>): Promise<void> {
+    const writer = this.#toWrite();
+    await writer.gate.shared(() => change(writer));
+  }
+
+  #toWrite(): ImageWriter {
     this.#checkOpen();
     const { writer, file } = this.#parts;
     if (!writer) throw new CalveError('denied', `${file.path} was opened for reading`);
     file.checkWritable();
-    const generation = this.#changes.enter();
-    try {
-      await change(writer);
-    } finally {
-      this.#changes.leave(generation);
-    }
+    return writer;
   }
 
   #checkOpen(): void {

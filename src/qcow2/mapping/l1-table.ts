@@ -8,17 +8,40 @@ const SECTOR_ENTRIES = 64;
 
 /** The active L1 table, whole in memory. What is set is written by `write`, and counts in memory at once. */
 export class L1Table {
-  readonly length: number;
-  readonly offset: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #offset: number;
+  #bytes: Uint8Array;
+  #view: DataView;
   readonly #dirtySectors = new Set<number>();
 
   constructor(bytes: Uint8Array, offset: number) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.length = bytes.length / ENTRY_SIZE;
-    this.offset = offset;
+    this.#view = viewOf(bytes);
+    this.#offset = offset;
+  }
+
+  /** Entries. */
+  get length(): number {
+    return this.#bytes.length / ENTRY_SIZE;
+  }
+
+  /** Where the table lies in the file. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** The table as it counts in memory: a copy. */
+  encoded(): Uint8Array {
+    return this.#bytes.slice();
+  }
+
+  /**
+   * Another table takes this one's place, in memory: the file holds it at `offset`, and the header says so or is about
+   * to. Nothing may be dirty; who has L2 tables of the old one in memory forgets them.
+   */
+  replace(bytes: Uint8Array, offset: number): void {
+    this.#bytes = bytes;
+    this.#view = viewOf(bytes);
+    this.#offset = offset;
   }
 
   /** Host offset of the L2 table that the entry names; 0 if there is none. */
@@ -32,12 +55,14 @@ export class L1Table {
     return isCopied(this.#view.getUint32(index * ENTRY_SIZE));
   }
 
-  /** Names an L2 table, which is nobody else's. */
-  set(index: number, tableOffset: number): void {
-    const at = index * ENTRY_SIZE;
-    this.#view.setUint32(at, entryHigh(tableOffset, true));
-    this.#view.setUint32(at + 4, entryLow(tableOffset));
-    this.#dirtySectors.add(Math.floor(index / SECTOR_ENTRIES));
+  /** Names an L2 table, which is nobody else's unless it is said not to be. */
+  set(index: number, tableOffset: number, copied = true): void {
+    this.#put(index, entryHigh(tableOffset, copied), entryLow(tableOffset));
+  }
+
+  /** Names no L2 table. */
+  clear(index: number): void {
+    this.#put(index, 0, 0);
   }
 
   get dirty(): boolean {
@@ -49,9 +74,16 @@ export class L1Table {
     const sectorBytes = SECTOR_ENTRIES * ENTRY_SIZE;
     for (const sector of [...this.#dirtySectors]) {
       const at = sector * sectorBytes;
-      await file.write(this.#bytes.subarray(at, at + sectorBytes), this.offset + at);
+      await file.write(this.#bytes.subarray(at, at + sectorBytes), this.#offset + at);
       this.#dirtySectors.delete(sector);
     }
+  }
+
+  #put(index: number, high: number, low: number): void {
+    const at = index * ENTRY_SIZE;
+    this.#view.setUint32(at, high);
+    this.#view.setUint32(at + 4, low);
+    this.#dirtySectors.add(Math.floor(index / SECTOR_ENTRIES));
   }
 }
 
@@ -61,4 +93,8 @@ export async function readL1Table(file: ImageFile, header: Qcow2Header): Promise
   const bytes =
     length === 0 ? new Uint8Array() : await file.readStructure('the L1 table', header.l1Offset, length);
   return new L1Table(bytes, header.l1Offset);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,4 +1,3 @@
-import { ENTRY_SIZE } from '../constants.ts';
 import { DirtyRange } from '../dirty-range.ts';
 
 /** One L2 table in memory: the bytes as they are on disk, and which of them are not there yet. */
@@ -8,29 +7,32 @@ export class L2Table {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly dirty: DirtyRange = new DirtyRange();
+  readonly #entryBytes: number;
   /** Where it lies in the file, or will. */
   offset: number;
 
-  constructor(index: number, offset: number, bytes: Uint8Array) {
+  /** @param entryBytes 8, or 16 of extended entries, whose second half is their subclusters' */
+  constructor(index: number, offset: number, bytes: Uint8Array, entryBytes: number) {
     this.index = index;
     this.offset = offset;
     this.bytes = bytes;
+    this.#entryBytes = entryBytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   high(entry: number): number {
-    return this.view.getUint32(entry * ENTRY_SIZE);
+    return this.view.getUint32(entry * this.#entryBytes);
   }
 
   low(entry: number): number {
-    return this.view.getUint32(entry * ENTRY_SIZE + 4);
+    return this.view.getUint32(entry * this.#entryBytes + 4);
   }
 
   set(entry: number, high: number, low: number): void {
-    const at = entry * ENTRY_SIZE;
+    const at = entry * this.#entryBytes;
     this.view.setUint32(at, high);
     this.view.setUint32(at + 4, low);
-    this.dirty.add(at, at + ENTRY_SIZE);
+    this.dirty.add(at, at + 8);
   }
 
   /** Moves the table to a cluster that holds none of it yet. */

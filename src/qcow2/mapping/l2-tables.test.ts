@@ -15,7 +15,11 @@ function tables(): { storage: CrashStorage; tables: L2Tables; l1: L1Table } {
   l1.set(0, CLUSTER);
   l1.set(1, 2 * CLUSTER);
   const file = new ImageFile(storage);
-  return { storage, l1, tables: new L2Tables(file, l1, CLUSTER, new CacheBudget(CLUSTER)) };
+  return {
+    storage,
+    l1,
+    tables: new L2Tables(file, l1, { clusterSize: CLUSTER, entryBytes: 8 }, new CacheBudget(CLUSTER)),
+  };
 }
 
 describe('the L2 tables of an image', () => {
@@ -55,7 +59,12 @@ describe('the L2 tables of an image', () => {
     const storage = new CrashStorage('image', Buffer.alloc(16 * 4096));
     const l1 = new L1Table(new Uint8Array(16), 4096);
     l1.set(0, 2 * 4096);
-    const l2 = new L2Tables(new ImageFile(storage), l1, 4096, new CacheBudget(2 ** 20));
+    const l2 = new L2Tables(
+      new ImageFile(storage),
+      l1,
+      { clusterSize: 4096, entryBytes: 8 },
+      new CacheBudget(2 ** 20),
+    );
     const written: [number, number][] = [];
     storage.write = async (from, offset) => {
       written.push([offset, from.length]);

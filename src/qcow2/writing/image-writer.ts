@@ -1,3 +1,4 @@
+import { ChangeGate } from '../change-gate.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer, type ZeroStorage } from './cluster-zeroer.ts';
 import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
@@ -5,15 +6,18 @@ import type { WriterParts } from './writer-parts.ts';
 
 /** Everything that changes an image. Ranges are checked by the caller. */
 export class ImageWriter {
-  readonly #parts: WriterParts;
-  readonly #metadata: ImageMetadata;
+  /** What all that changes the image works on. */
+  readonly parts: WriterParts;
+  readonly metadata: ImageMetadata;
+  /** Changes of parts of the image go through it beside each other, changes of the whole image alone. */
+  readonly gate: ChangeGate = new ChangeGate();
   readonly #clusters: ClusterWriter;
   readonly #zeroer: ClusterZeroer;
   #flushing: Promise<void> | undefined;
 
   constructor(parts: WriterParts, metadata: ImageMetadata) {
-    this.#parts = parts;
-    this.#metadata = metadata;
+    this.parts = parts;
+    this.metadata = metadata;
     this.#clusters = new ClusterWriter(parts);
     this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.write(from, offset));
   }
@@ -32,23 +36,27 @@ export class ImageWriter {
 
   /** All that was written before the call is durable. Calls that wait for their turn together become one. */
   flush(): Promise<void> {
-    this.#flushing ??= this.#parts.mutex.run(() => {
+    this.#flushing ??= this.parts.mutex.run(() => {
       this.#flushing = undefined;
-      return commitMetadata(this.#metadata);
+      return commitMetadata(this.metadata);
     });
     return this.#flushing;
   }
 
-  /** As `flush`, and lowers the refcounts on disk of what is no longer used, which a flush leaves for later. */
-  finish(): Promise<void> {
-    return this.#parts.mutex.run(async () => {
-      do await commitMetadata(this.#metadata);
-      while (isDirty(this.#metadata));
+  /**
+   * Ends what is under way; then as `flush`, and lowers the refcounts on disk of what is no longer used, which a flush
+   * leaves for later.
+   */
+  async finish(): Promise<void> {
+    await this.gate.emptied();
+    await this.parts.mutex.run(async () => {
+      do await commitMetadata(this.metadata);
+      while (isDirty(this.metadata));
     });
   }
 
   /** Drops what is cached. Nothing may be changed any more. */
   forget(): void {
-    this.#metadata.refcounts.clear();
+    this.metadata.refcounts.clear();
   }
 }

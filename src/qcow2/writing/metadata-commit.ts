@@ -1,7 +1,7 @@
 import type { ImageFile } from '../image-file.ts';
+import type { ImageHeader } from '../image-header.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
-import { patchHeader } from '../patch-header.ts';
 import type { MetadataClusters } from './metadata-clusters.ts';
 import type { PendingFrees } from './pending-frees.ts';
 import type { RefcountTable } from './refcount-table.ts';
@@ -10,6 +10,7 @@ import type { Refcounts } from './refcounts.ts';
 /** Everything of an image's metadata that is changed in memory first. */
 export interface ImageMetadata {
   readonly file: ImageFile;
+  readonly header: ImageHeader;
   readonly clusterSize: number;
   readonly l1: L1Table;
   readonly l2: L2Tables;
@@ -58,7 +59,7 @@ export function isDirty({ l1, l2, refcounts, refcountTable, frees }: ImageMetada
 }
 
 async function writeRefcounts(image: ImageMetadata): Promise<void> {
-  const { file, clusterSize, refcounts, refcountTable, clusters, frees } = image;
+  const { file, header, clusterSize, refcounts, refcountTable, clusters, frees } = image;
   await refcounts.write((offset) => clusters.checkMetadata('refcount block', offset, clusterSize));
   if (!refcountTable.dirty) return;
   await file.barrier();
@@ -67,9 +68,6 @@ async function writeRefcounts(image: ImageMetadata): Promise<void> {
   await refcountTable.write(file);
   if (!refcountTable.moved) return;
   await file.barrier();
-  await patchHeader(file, {
-    refcountTableOffset: BigInt(offset),
-    refcountTableClusters: length / clusterSize,
-  });
+  await header.patch({ refcountTableOffset: offset, refcountTableClusters: length / clusterSize });
   for (const left of refcountTable.settle()) frees.add(left.offset, left.length, NOTHING_LEFT);
 }

@@ -1,13 +1,12 @@
 import { RangeLocks } from '../../disk/index.ts';
-import type { CacheBudget } from '../bounded-cache.ts';
+import type { ChainBudgets } from '../chain.ts';
 import type { ImageFile } from '../image-file.ts';
+import type { ImageHeader } from '../image-header.ts';
 import type { ClusterMap } from '../mapping/cluster-map.ts';
 import type { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
-import { patchHeader } from '../patch-header.ts';
-import type { Qcow2Header } from '../qcow2-header.ts';
 import { Allocator } from './allocator.ts';
 import { ImageWriter } from './image-writer.ts';
 import { metadataClaims } from './metadata-claims.ts';
@@ -27,12 +26,12 @@ const MOST_FREES = 65_536;
 export interface OpenImage {
   readonly file: ImageFile;
   readonly data: GuestData;
-  readonly header: Qcow2Header;
+  readonly header: ImageHeader;
   readonly l1: L1Table;
   readonly l2: L2Tables;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
-  readonly budget: CacheBudget;
+  readonly budgets: ChainBudgets;
 }
 
 /**
@@ -41,20 +40,30 @@ export interface OpenImage {
  * @throws CalveError `corrupt`, `io`
  */
 export async function openWriter(image: OpenImage): Promise<ImageWriter> {
-  const { file, header, l1, l2, map, budget } = image;
+  const { file, l1, l2, map, budgets } = image;
+  const header = image.header.current;
   const { geometry } = map;
   const { clusterSize } = geometry;
   const refcountTable = await readRefcountTable(file, header);
   const snapshots = await readSnapshotPlaces(file, header);
   const claims = metadataClaims({ file, header, l1, refcountTable, snapshots });
   const clusters = new MetadataClusters(file.path, clusterSize, claims);
-  const refcounts = new Refcounts(file, geometry, refcountTable, budget);
+  const refcounts = new Refcounts(file, geometry, refcountTable, budgets.refcounts);
   const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);
-  const frees = new PendingFrees(file, clusterSize, allocator, header.snapshotCount > 0);
-  const metadata: ImageMetadata = { file, clusterSize, l1, l2, refcounts, refcountTable, clusters, frees };
-  const mostDirty = budget.limit / 2;
+  const frees = new PendingFrees(file, clusterSize, allocator, image.header);
+  const metadata: ImageMetadata = {
+    file,
+    header: image.header,
+    clusterSize,
+    l1,
+    l2,
+    refcounts,
+    refcountTable,
+    clusters,
+    frees,
+  };
   if (header.autoclear.size > 0) {
-    await patchHeader(file, { autoclear: new Set() });
+    await image.header.patch({ autoclear: new Set() });
     await file.barrier();
   }
   return new ImageWriter(
@@ -72,7 +81,10 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
       mutex: new Mutex(),
       locks: new RangeLocks(),
       makeRoom: async () => {
-        const much = l2.dirtyBytes + refcounts.dirtyBytes > mostDirty || frees.length > MOST_FREES;
+        const much =
+          l2.dirtyBytes > budgets.tables.limit / 2 ||
+          refcounts.dirtyBytes > budgets.refcounts.limit / 2 ||
+          frees.length > MOST_FREES;
         if (much) await commitMetadata(metadata);
       },
     },

@@ -1,5 +1,6 @@
 import { CalveError } from '../../errors/index.ts';
 import type { ImageFile } from '../image-file.ts';
+import type { ImageHeader } from '../image-header.ts';
 import type { Allocator } from './allocator.ts';
 
 /** One reference less on each of some clusters in a row. */
@@ -29,14 +30,14 @@ export class PendingFrees {
   readonly #file: ImageFile;
   readonly #clusterSize: number;
   readonly #allocator: Allocator;
-  readonly #hasSnapshots: boolean;
+  readonly #header: ImageHeader;
   #frees: Free[] = [];
 
-  constructor(file: ImageFile, clusterSize: number, allocator: Allocator, hasSnapshots: boolean) {
+  constructor(file: ImageFile, clusterSize: number, allocator: Allocator, header: ImageHeader) {
     this.#file = file;
     this.#clusterSize = clusterSize;
     this.#allocator = allocator;
-    this.#hasSnapshots = hasSnapshots;
+    this.#header = header;
   }
 
   get empty(): boolean {
@@ -63,9 +64,10 @@ export class PendingFrees {
     await this.#file.inFlight.drained();
     const frees = this.#frees;
     this.#frees = [];
+    const hasSnapshots = this.#header.current.snapshotCount > 0;
     try {
       for (const { first, count, options } of frees) {
-        const free = await this.#allocator.release(first, count, options.flagged && !this.#hasSnapshots);
+        const free = await this.#allocator.release(first, count, options.flagged && !hasSnapshots);
         if (options.punch) for (const { offset, length } of free) this.#file.punchHole(offset, length);
       }
     } catch (error) {

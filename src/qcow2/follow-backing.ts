@@ -2,12 +2,15 @@ import { dirname, resolve } from 'node:path';
 import { openRawDisk } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import type { BackingPolicy, BackingRequest } from './backing-policy.ts';
+import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
 import { openQcow2 } from './open-qcow2.ts';
 
 /** How backing files are followed. */
 export interface FollowOptions {
   /** QEMU's image lock for reading on each (default true). */
   readonly lock?: boolean;
+  /** What to do with backing images that keep their guest data in a file of its own (default `denyDataFile`). */
+  readonly dataFile?: DataFilePolicy;
 }
 
 /**
@@ -16,12 +19,12 @@ export interface FollowOptions {
  * a guest can make a raw disk look like anything; `json:` and protocol names are refused (traps 11 and 12).
  */
 export function followBacking(options: FollowOptions = {}): BackingPolicy {
-  const lock = options.lock ?? true;
+  const { lock = true, dataFile = denyDataFile } = options;
   const follow: BackingPolicy = async (request) => {
     const path = backingPath(request);
     try {
       if (request.backingFormat === 'raw') return await openRawDisk(path, { lock });
-      return await openQcow2(path, { lock, backing: follow, chain: request.chain });
+      return await openQcow2(path, { lock, backing: follow, dataFile, chain: request.chain });
     } catch (error) {
       if (!CalveError.is(error, 'not-found')) throw error;
       throw new CalveError('not-found', `${request.imagePath}: its backing file is not at ${path}`, {

@@ -15,6 +15,8 @@ export interface Geometry {
   /** Parts of a cluster that are mapped each for itself: 32 with extended L2 entries, else 1. */
   readonly subclusters: number;
   readonly subclusterSize: number;
+  /** Guest data lies in a file of its own, each cluster where the guest has it. */
+  readonly dataFile: boolean;
   /** Guest bytes that one L2 table maps. */
   readonly tableCovers: number;
   /** Width of a refcount. */
@@ -39,6 +41,7 @@ export function geometryOf(header: Qcow2Header): Geometry {
     tableEntries,
     subclusters,
     subclusterSize: clusterSize / subclusters,
+    dataFile: header.incompatible.has('external data file'),
     tableCovers: tableEntries * clusterSize,
     refcountBits,
     blockEntries: (clusterSize * 8) / refcountBits,

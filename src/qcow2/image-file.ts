@@ -117,11 +117,11 @@ export class ImageFile {
     });
   }
 
-  /** Gives storage back; the range reads zeros, or what it held before. */
-  punchHole(offset: number, length: number): void {
+  /** Gives storage back; the range reads zeros, or where that cannot be done (false) what it held before. */
+  punchHole(offset: number, length: number): boolean {
     this.checkWritable();
-    this.#storage.punchHole(offset, length);
     this.#unsynced = true;
+    return this.#storage.punchHole(offset, length);
   }
 
   close(): Promise<void> {

@@ -6,6 +6,7 @@ export type { CheckReport, RepairReport } from './check/check-report.ts';
 export type { CheckFinding, FindingKind, FindingPlace, Severity } from './check/finding.ts';
 export { type RepairOptions, repairQcow2 } from './check/repair-qcow2.ts';
 export { type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export { type DataFilePolicy, type DataFileRequest, denyDataFile } from './data-file-policy.ts';
 export {
   type EmptyImage,
   type EmptyImageOptions,
@@ -15,8 +16,10 @@ export {
 export type { EncryptionOptions } from './encryption/index.ts';
 export type { FeatureName } from './feature-names.ts';
 export { type FollowOptions, followBacking } from './follow-backing.ts';
+export { followDataFile } from './follow-data-file.ts';
 export type { HeaderExtension } from './header-extensions.ts';
 export type { AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures } from './header-fields.ts';
+export type { ImageStorage } from './image-storage.ts';
 export { type LayerOptions, type LayerSummary, writeLayer } from './layer/write-layer.ts';
 export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
 export { Qcow2Disk } from './qcow2-disk.ts';

@@ -1,6 +1,8 @@
 import type { Disk } from '../disk/index.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
+import { dataFileName } from './data-file-name.ts';
+import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
 import { type EncryptionOptions, openEncryption } from './encryption/index.ts';
 import { geometryOf } from './geometry.ts';
 import { ImageFile } from './image-file.ts';
@@ -24,6 +26,10 @@ export interface OpenImageOptions {
   readonly encryption?: EncryptionOptions;
   /** Called once the header is found to be right. */
   readonly openBacking: (header: Qcow2Header) => Promise<Disk | null>;
+  /** Called for an image whose guest data lies in a file of its own (default `denyDataFile`). */
+  readonly dataFile?: DataFilePolicy;
+  /** Whether QEMU's image lock is wanted on a data file (default true). */
+  readonly lock?: boolean;
 }
 
 /**
@@ -38,35 +44,46 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const liveHeader = new ImageHeader(file, header);
   const geometry = geometryOf(header);
   const l1 = await readL1Table(file, header);
+  // What is taken from here on is given back in the reverse order, with the disk or when it does not come to be.
+  await using taken = new AsyncDisposableStack();
+  const dataFile = geometry.dataFile ? await openDataFile(storage, header, options) : undefined;
+  if (dataFile) taken.defer(() => dataFile.close());
   const cipher = await openEncryption(file, header, options.encryption ?? {});
-  const data = guestData(file, cipher);
+  if (cipher) taken.use(cipher);
+  const data = guestData(dataFile ?? file, cipher);
   const backing = await options.openBacking(header);
-  try {
-    const { budgets } = chain;
-    const l2 = new L2Tables(file, l1, geometry, budgets.tables);
-    const map = new ClusterMap(storage.path, geometry, l1, l2);
-    const { compressionType } = header;
-    const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
-    const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
-    const image = { file, data, header: liveHeader, l1, l2, map, reader, budgets };
-    const writer = writable ? await openWriter(image) : undefined;
-    const release = async () => {
-      // The budget may live on, with the rest of the chain.
-      l2.forget();
-      unpacked.clear();
-      writer?.forget();
-      cipher?.[Symbol.dispose]();
-      try {
-        await backing?.close();
-      } finally {
-        await file.close();
-      }
-    };
-    const warnings = warningsOf(header, storage.path);
-    return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
-  } catch (error) {
-    cipher?.[Symbol.dispose]();
-    await backing?.close();
-    throw error;
-  }
+  if (backing) taken.defer(() => backing.close());
+  const { budgets } = chain;
+  const l2 = new L2Tables(file, l1, geometry, budgets.tables);
+  const map = new ClusterMap(storage.path, geometry, l1, l2);
+  const { compressionType } = header;
+  const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
+  const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
+  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, budgets };
+  const writer = writable ? await openWriter(image) : undefined;
+  const held = taken.move();
+  const release = async () => {
+    // The budget may live on, with the rest of the chain.
+    l2.forget();
+    unpacked.clear();
+    writer?.forget();
+    try {
+      await held.disposeAsync();
+    } finally {
+      await file.close();
+    }
+  };
+  const warnings = warningsOf(header, storage.path);
+  return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
+}
+
+async function openDataFile(
+  { path }: ImageStorage,
+  header: Qcow2Header,
+  { dataFile: open = denyDataFile, writable, lock = true, chain }: OpenImageOptions,
+): Promise<ImageFile> {
+  const { ancestors } = chain;
+  return new ImageFile(
+    await open({ imagePath: path, dataFile: dataFileName(header), writable, lock, ancestors }),
+  );
 }

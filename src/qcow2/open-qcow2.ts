@@ -2,6 +2,7 @@ import type { Disk } from '../disk/index.ts';
 import { lockImage, openFile } from '../host/index.ts';
 import type { BackingPolicy } from './backing-policy.ts';
 import { Chain, type ChainLimits } from './chain.ts';
+import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
 import type { EncryptionOptions } from './encryption/index.ts';
 import { openImage } from './open-image.ts';
 import type { Qcow2Disk } from './qcow2-disk.ts';
@@ -15,6 +16,8 @@ export interface OpenQcow2Options extends ChainLimits {
   readonly lock?: boolean;
   /** What to do when the image names a backing file; see `denyBacking` and `followBacking`. */
   readonly backing: BackingPolicy;
+  /** What to do when the image keeps its guest data in a file of its own (default `denyDataFile`). */
+  readonly dataFile?: DataFilePolicy;
   /** What opens an encrypted image (LUKS, and QEMU's legacy AES). */
   readonly encryption?: EncryptionOptions;
   /** A policy that opens an image passes its request's chain on. */
@@ -24,7 +27,7 @@ export interface OpenQcow2Options extends ChainLimits {
 /**
  * Opens a qcow2 image as a disk.
  * @throws CalveError `not-found`, `denied`, `in-use` (with `data.holders`), `io`; `invalid` or `unsupported`, naming the
- *   header field; `corrupt`, with the command that mends it; what the backing policy throws
+ *   header field; `corrupt`, with the command that mends it; what the policies throw
  *
  * @example
  * await using disk = await openQcow2('disk.qcow2', { backing: denyBacking });
@@ -38,8 +41,9 @@ export async function openQcow2(path: string, options: OpenQcow2Options): Promis
   try {
     // Before anything is read: what a writer changes meanwhile must not be seen half.
     if (options.lock !== false) lockImage(file, writable ? 'write' : 'read');
-    const { encryption = {} } = options;
-    return await openImage(file, { writable, chain, encryption, openBacking: (header) => follow(header) });
+    const { encryption = {}, lock = true, dataFile = denyDataFile } = options;
+    const policies = { openBacking: follow, dataFile };
+    return await openImage(file, { writable, chain, encryption, lock, ...policies });
   } catch (error) {
     await file.close();
     throw error;

@@ -2,18 +2,10 @@ import { CalveError } from '../errors/index.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 
 /**
- * Refuses what a header is right to ask for and the engine cannot do, and writing to what must be mended first (trap
- * 10).
- * @throws CalveError `unsupported`, with `data.feature`; `corrupt` for writing to an image that says so
+ * Refuses writing to what must be mended first (trap 10), and to what cannot be written without harm.
+ * @throws CalveError `corrupt`, with `data.feature`
  */
 export function refuseUnsupported(header: Qcow2Header, path: string, writable: boolean): void {
-  const refuse = (feature: string) => {
-    throw new CalveError('unsupported', `${path} needs ${feature}, which is not supported yet`, {
-      data: { path, feature },
-    });
-  };
-  if (header.incompatible.has('external data file')) refuse('an external data file');
-  if (header.incompatible.has('extended L2 entries')) refuse('extended L2 entries');
   if (!writable) return;
   const mend = (feature: string, reason: string) => {
     throw new CalveError('corrupt', `${path}: ${reason}; it can be read, and written once it is repaired`, {
@@ -24,6 +16,17 @@ export function refuseUnsupported(header: Qcow2Header, path: string, writable: b
   if (header.incompatible.has('corrupt')) mend('corrupt', 'the image is marked corrupt');
   if (header.incompatible.has('dirty'))
     mend('dirty', 'the image was not closed and its refcounts may be wrong');
+  if (header.incompatible.has('external data file') && header.snapshotCount > 0) {
+    // A snapshot and the active disk would have one and the same place for each cluster (trap 22).
+    throw new CalveError(
+      'corrupt',
+      `${path}: expected no snapshots beside a data file, got ${header.snapshotCount}`,
+      {
+        hint: `qemu-img snapshot -d NAME ${path}`,
+        data: { path, feature: 'snapshots' },
+      },
+    );
+  }
 }
 
 /** What somebody who reads the image should hear about it. */

@@ -1,8 +1,10 @@
 import { CalveError } from '../../errors/index.ts';
 import type { Geometry } from '../geometry.ts';
+import { type ClusterEntry, emptyEntry, readEntry } from './cluster-entry.ts';
 import type { L1Table } from './l1-table.ts';
 import type { L2Table } from './l2-table.ts';
 import type { L2Tables } from './l2-tables.ts';
+import { mapSubclusters } from './map-subclusters.ts';
 import { type Mapping, mapInTable } from './mapping.ts';
 
 /** Guest ranges to mappings, through the active L1 and L2 tables. */
@@ -11,6 +13,9 @@ export class ClusterMap {
   readonly #path: string;
   readonly #l1: L1Table;
   readonly #tables: L2Tables;
+  /** Standard L2 entries of clusters in the image file, which most images have. */
+  readonly #isPlain: boolean;
+  readonly #scratch = emptyEntry();
 
   /** @param path of the image, for errors */
   constructor(path: string, geometry: Geometry, l1: L1Table, tables: L2Tables) {
@@ -18,6 +23,7 @@ export class ClusterMap {
     this.geometry = geometry;
     this.#l1 = l1;
     this.#tables = tables;
+    this.#isPlain = geometry.subclusters === 1 && !geometry.dataFile;
   }
 
   /** Maps what starts at `offset`, as far as it is alike. False when the L2 table is not in memory. */
@@ -40,17 +46,35 @@ export class ClusterMap {
     this.#mapInTable(table, offset, length, into);
   }
 
+  /**
+   * What an entry of a table says, for whoever is about to change it.
+   * @throws CalveError `corrupt` for an entry that no writer makes
+   */
+  readEntry(table: L2Table, index: number, into: ClusterEntry): void {
+    const { tableCovers, clusterSize } = this.geometry;
+    try {
+      readEntry(table.view, index, this.geometry, table.index * tableCovers + index * clusterSize, into);
+    } catch (error) {
+      throw this.#located(error);
+    }
+  }
+
   #mapInTable(table: L2Table, offset: number, length: number, into: Mapping): void {
     try {
-      mapInTable(table.view, this.geometry, offset, length, into);
+      if (this.#isPlain) mapInTable(table.view, this.geometry, offset, length, into);
+      else mapSubclusters(table.view, this.geometry, offset, length, into, this.#scratch);
     } catch (error) {
-      if (!CalveError.is(error)) throw error;
-      throw new CalveError(error.code, `${this.#path}: ${error.message}`, {
-        cause: error,
-        hint: `qemu-img check ${this.#path}`,
-        data: { ...error.data, path: this.#path },
-      });
+      throw this.#located(error);
     }
+  }
+
+  #located(error: unknown): unknown {
+    if (!CalveError.is(error)) return error;
+    return new CalveError(error.code, `${this.#path}: ${error.message}`, {
+      cause: error,
+      hint: `qemu-img check ${this.#path}`,
+      data: { ...error.data, path: this.#path },
+    });
   }
 
   /** L1 entries that name no L2 table map nothing: as many in a row as there are. */

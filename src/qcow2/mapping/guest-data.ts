@@ -16,7 +16,7 @@ export interface GuestData {
   write(from: Uint8Array, host: number, guest: number): Promise<void>;
 }
 
-/** Guest data in the image file, encrypted where there is a cipher. */
+/** Guest data in the image file or a data file, encrypted where there is a cipher. */
 export function guestData(file: ImageFile, cipher: SectorCipher | undefined): GuestData {
   return cipher === undefined ? new PlainData(file) : new EncryptedData(file, cipher);
 }

@@ -1,3 +1,4 @@
+import { ENTRY_SIZE } from '../constants.ts';
 import { DirtyRange } from '../dirty-range.ts';
 
 /** One L2 table in memory: the bytes as they are on disk, and which of them are not there yet. */
@@ -26,6 +27,24 @@ export class L2Table {
 
   low(entry: number): number {
     return this.view.getUint32(entry * this.#entryBytes + 4);
+  }
+
+  /** Of an extended entry: the subclusters that read zeros, one bit each; 0 of a standard one. */
+  zeroBits(entry: number): number {
+    return this.#entryBytes === ENTRY_SIZE ? 0 : this.view.getUint32(entry * this.#entryBytes + 8);
+  }
+
+  /** Of an extended entry: the subclusters that have data in the host cluster, one bit each; 0 of a standard one. */
+  allocBits(entry: number): number {
+    return this.#entryBytes === ENTRY_SIZE ? 0 : this.view.getUint32(entry * this.#entryBytes + 12);
+  }
+
+  /** Changes the subclusters of an extended entry, which lie in the same sector as its first half. */
+  setBits(entry: number, zeroBits: number, allocBits: number): void {
+    const at = entry * this.#entryBytes + ENTRY_SIZE;
+    this.view.setUint32(at, zeroBits);
+    this.view.setUint32(at + 4, allocBits);
+    this.dirty.add(at, at + 8);
   }
 
   set(entry: number, high: number, low: number): void {

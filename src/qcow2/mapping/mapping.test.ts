@@ -14,6 +14,7 @@ const GEOMETRY: Geometry = {
   tableEntries: 64,
   subclusters: 1,
   subclusterSize: CLUSTER,
+  dataFile: false,
   tableCovers: 64 * CLUSTER,
   refcountBits: 16,
   blockEntries: 256,

@@ -1,4 +1,3 @@
-import { CalveError } from '../../errors/index.ts';
 import { ENTRY_SIZE, MAX_HOST_OFFSET } from '../constants.ts';
 import type { Geometry } from '../geometry.ts';
 import {
@@ -9,6 +8,7 @@ import {
   entryOffset,
   isCopied,
 } from '../table-entry.ts';
+import { corruptEntry } from './cluster-entry.ts';
 
 /** Where a guest range lies. One object is filled again and again, because one a read would be garbage. */
 export interface Mapping {
@@ -29,7 +29,7 @@ export function emptyMapping(): Mapping {
 }
 
 /**
- * Maps what starts at `offset`, and goes on for as long as the clusters are alike and contiguous, at most to the end
+ * Maps by standard entries of clusters in the image file: what starts at `offset`, and goes on for as long as the clusters are alike and contiguous, at most to the end
  * of `length` and of the L2 table. Pure: the table and the measures decide.
  *
  * @param table the bytes of the L2 table that maps `offset`
@@ -55,14 +55,14 @@ export function mapInTable(
     into.host = compressedOffset(high, low, geometry.clusterBits);
     into.hostLength = compressedLength(high, low, geometry.clusterBits);
     into.length = Math.min(end, clusterSize - inCluster);
-    if (into.host >= MAX_HOST_OFFSET) throw corrupt(offset, 'a host offset below 2^56', into.host);
+    if (into.host >= MAX_HOST_OFFSET) throw corruptEntry(offset, 'a host offset below 2^56', into.host);
     return;
   }
   if (geometry.version < 3 && (kind === 'zero' || kind === 'zero-allocated')) {
-    throw corrupt(offset, 'no zero flag in version 2', high * 2 ** 32 + low);
+    throw corruptEntry(offset, 'no zero flag in version 2', high * 2 ** 32 + low);
   }
   const cluster = entryOffset(high, low);
-  if (cluster % clusterSize !== 0) throw corrupt(offset, `a multiple of ${clusterSize}`, cluster);
+  if (cluster % clusterSize !== 0) throw corruptEntry(offset, `a multiple of ${clusterSize}`, cluster);
   const owns = kind === 'data' || kind === 'zero-allocated';
   into.host = cluster + inCluster;
   into.copied = isCopied(high);
@@ -77,10 +77,4 @@ export function mapInTable(
     mapped += clusterSize;
   }
   into.length = Math.min(mapped, end);
-}
-
-function corrupt(offset: number, expected: string, got: number): CalveError {
-  return new CalveError('corrupt', `L2 entry of guest offset ${offset}: expected ${expected}, got ${got}`, {
-    data: { guestOffset: offset, got },
-  });
 }

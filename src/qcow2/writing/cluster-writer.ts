@@ -1,33 +1,29 @@
-import { CalveError } from '../../errors/index.ts';
+import { emptyEntry, subclustersOf, writeEntry } from '../mapping/cluster-entry.ts';
 import { emptyMapping, type Mapping } from '../mapping/mapping.ts';
-import { entryHigh, entryLow } from '../table-entry.ts';
 import { TaskGroup } from '../task-group.ts';
-import { releaseEntry } from './release-entry.ts';
+import { type GuestPiece, OldContent } from './old-content.ts';
+import { keptSubclusters } from './ranges-around.ts';
+import { TargetFinder, type WriteTarget } from './write-target.ts';
 import type { WriterParts } from './writer-parts.ts';
-
-/** Host clusters that guest clusters are about to get. */
-interface Target {
-  readonly host: number;
-  readonly count: number;
-  /** The file reads zeros there. */
-  readonly fresh: boolean;
-  /** They are the guest clusters' already: `zero` where those read zeros so far, `data` where only units are filled. */
-  readonly owned: 'zero' | 'data' | undefined;
-}
 
 /** Up to this many bytes of neighbours and data are put together in memory and written at once. */
 const GATHERED = 256 * 1024;
 
 /**
- * Writes guest data. Where the clusters are the image's alone, the data goes straight to its place. Everywhere else it
- * goes to new clusters, together with what is missing around it, and then the L2 entries are changed in memory: data
- * first, so that a crash in between costs a leak.
+ * Writes guest data. Where the clusters are the image's alone and have data already, it goes straight to its place.
+ * Subclusters of such clusters that have none are filled where they lie. Everything else goes to new clusters, together
+ * with what is missing around it. Then the L2 entries are changed in memory: data first, so that a crash in between costs
+ * a leak.
  */
 export class ClusterWriter {
   readonly #parts: WriterParts;
+  readonly #targets: TargetFinder;
+  readonly #old: OldContent;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.#targets = new TargetFinder(parts);
+    this.#old = new OldContent(parts.reader, parts.geometry);
   }
 
   /** As WritableDisk.write; the range was checked. */
@@ -42,7 +38,7 @@ export class ClusterWriter {
   }
 
   async #startWrites(from: Uint8Array, offset: number, writes: TaskGroup): Promise<void> {
-    const { map, data } = this.#parts;
+    const { map, data, geometry } = this.#parts;
     const mapping = emptyMapping();
     let at = 0;
     while (at < from.length) {
@@ -53,14 +49,16 @@ export class ClusterWriter {
         writes.add(this.#writeInPlace(part, mapping.host, offset + at));
         at += part.length;
       } else {
-        at += await this.#writeElsewhere(part, offset + at);
+        // Subclusters that differ, of one cluster, go to one place together.
+        const rest = geometry.subclusters === 1 ? part : from.subarray(at);
+        at += await this.#writeElsewhere(rest, offset + at);
       }
     }
   }
 
   async #writeInPlace(part: Uint8Array, host: number, offset: number): Promise<void> {
-    const { file, data } = this.#parts;
-    this.#checkInPlace(host, part.length);
+    const { file, data, guestClusters } = this.#parts;
+    guestClusters.check(host, part.length, true);
     const generation = file.inFlight.enter();
     try {
       await data.write(part, host, offset);
@@ -69,18 +67,7 @@ export class ClusterWriter {
     }
   }
 
-  #checkInPlace(host: number, length: number): void {
-    const { file, metadata, geometry } = this.#parts;
-    metadata.checkData(host, length);
-    if (host - (host % geometry.clusterSize) >= file.end) {
-      throw new CalveError('corrupt', `${file.path}: guest data at ${host} lies past the end of the file`, {
-        hint: `qemu-img check -r all ${file.path}`,
-        data: { path: file.path, offset: host, size: file.end },
-      });
-    }
-  }
-
-  /** Writes the beginning of `part` to new clusters and returns how many bytes; 0 when others gave it a place first. */
+  /** Writes the beginning of `part` where it has no data yet; returns how many bytes; 0 when others wrote there first. */
   #writeElsewhere(part: Uint8Array, offset: number): Promise<number> {
     const { clusterSize, tableCovers } = this.#parts.geometry;
     const tableEnd = (Math.floor(offset / tableCovers) + 1) * tableCovers;
@@ -90,112 +77,84 @@ export class ClusterWriter {
   }
 
   async #place(part: Uint8Array, offset: number): Promise<number> {
-    const { clusterSize } = this.#parts.geometry;
-    const target = await this.#parts.mutex.run(() => this.#findTarget(offset, part.length));
+    const { mutex, guestClusters } = this.#parts;
+    const target = await mutex.run(() => this.#targets.find(offset, part.length));
     if (!target) return 0;
-    const length = Math.min(part.length, target.count * clusterSize - (offset % clusterSize));
     try {
-      await this.#fill(target, part.subarray(0, length), offset);
-      if (target.owned !== 'data') await this.#parts.mutex.run(() => this.#link(target, offset));
+      await this.#fill(target, part.subarray(0, target.length), offset);
+      if (target.links) await mutex.run(() => this.#link(target, offset));
     } catch (error) {
       // What cannot be given back is a leak; the error that counts is the first.
-      await this.#giveBack(target).catch(() => undefined);
+      if (!target.placed) await mutex.run(() => guestClusters.giveBack(target)).catch(() => undefined);
       throw error;
     }
-    return length;
-  }
-
-  /**
-   * New clusters for what starts at `offset`, as far as it is alike; its own where only units must be filled up;
-   * undefined when it can be written in place just so.
-   */
-  async #findTarget(offset: number, length: number): Promise<Target | undefined> {
-    const { map, allocator, makeRoom, data } = this.#parts;
-    const { clusterSize } = this.#parts.geometry;
-    await makeRoom();
-    const mapping = emptyMapping();
-    await map.map(offset, length, mapping);
-    if (isWritable(mapping) && data.unit === 1) return undefined;
-    const inCluster = offset % clusterSize;
-    const clusters = Math.ceil((inCluster + mapping.length) / clusterSize);
-    if (isWritable(mapping)) {
-      this.#checkInPlace(mapping.host, mapping.length);
-      return { host: mapping.host - inCluster, count: clusters, fresh: false, owned: 'data' };
-    }
-    if (mapping.kind === 'zero-allocated' && mapping.copied) {
-      const host = mapping.host - inCluster;
-      this.#parts.metadata.checkData(host, clusters * clusterSize);
-      return { host, count: clusters, fresh: false, owned: 'zero' };
-    }
-    const { first, count, fresh } = await allocator.take(clusters);
-    // Only where nothing is encrypted does a cluster that was never written read zeros.
-    return { host: first * clusterSize, count, fresh: fresh && data.unit === 1, owned: undefined };
+    return target.length;
   }
 
   /** Writes the data, and around it what the guest clusters held before. */
-  async #fill(target: Target, data: Uint8Array, offset: number): Promise<void> {
+  async #fill(target: WriteTarget, data: Uint8Array, offset: number): Promise<void> {
     const { geometry, data: stored } = this.#parts;
-    const grain = target.owned === 'data' ? stored.unit : geometry.clusterSize;
-    const end = offset + data.length;
-    const [before, after] = await Promise.all([
-      this.#readOld(offset - (offset % grain), offset, target.fresh),
-      this.#readOld(end, Math.ceil(end / grain) * grain, target.fresh),
-    ]);
-    const pieces = [before, data, after];
-    const length = before.length + data.length + after.length;
-    const start = offset - before.length;
-    const host = target.host + (offset % geometry.clusterSize) - before.length;
-    if (stored.unit > 1 || (length > data.length && length <= GATHERED)) {
-      return stored.write(length > data.length ? Buffer.concat(pieces) : data, host, start);
-    }
+    const old = await this.#old.read(target.around, target.fresh);
+    const pieces = [
+      ...old.filter(({ at }) => at < offset),
+      { at: offset, bytes: data },
+      ...old.filter(({ at }) => at > offset),
+    ];
+    const start = offset - (offset % geometry.clusterSize);
     const writes = new TaskGroup();
-    let at = 0;
-    for (const piece of pieces) {
-      if (piece.length > 0) writes.add(stored.write(piece, host + at, start + at));
-      at += piece.length;
+    for (const { at, bytes } of gathered(pieces, stored.unit)) {
+      writes.add(stored.write(bytes, target.host + at - start, at));
     }
     await writes.end();
   }
 
-  /**
-   * What a guest range reads now, or nothing where it need not be written, because it is zeros and the file reads zeros.
-   * Behind the end of the disk are zeros.
-   */
-  async #readOld(from: number, to: number, fresh: boolean): Promise<Uint8Array> {
-    const { reader, geometry } = this.#parts;
-    const inside = Math.max(0, Math.min(to, geometry.size) - from);
-    if (fresh && (await reader.readsZeros(from, inside))) return new Uint8Array();
-    const bytes = new Uint8Array(to - from);
-    await reader.read(bytes.subarray(0, inside), from);
-    return bytes;
-  }
-
-  /** Points the L2 entries of guest clusters at the clusters that hold their data now. */
-  async #link(target: Target, offset: number): Promise<void> {
-    const { geometry, tables, frees } = this.#parts;
+  /** Makes the L2 entries say that the clusters hold the data now. */
+  async #link(target: WriteTarget, offset: number): Promise<void> {
+    const { geometry, map, tables, guestClusters } = this.#parts;
     const { clusterSize, tableCovers } = geometry;
     const index = Math.floor(offset / tableCovers);
     const table = await tables.forWriting(index);
-    const first = Math.floor((offset - index * tableCovers) / clusterSize);
+    const start = offset - (offset % clusterSize);
+    const first = (start - index * tableCovers) / clusterSize;
+    const entry = emptyEntry();
     for (let at = 0; at < target.count; at += 1) {
-      const host = target.host + at * clusterSize;
-      if (!target.owned) releaseEntry(table, first + at, geometry, frees, 'kept');
-      table.set(first + at, entryHigh(host, true), entryLow(host));
+      const cluster = start + at * clusterSize;
+      map.readEntry(table, first + at, entry);
+      const kept = target.placed ? entry.alloc : keptSubclusters(geometry, entry);
+      if (!target.placed) guestClusters.release(table, first + at, 'kept');
+      entry.owned = 'cluster';
+      entry.host = target.host + at * clusterSize;
+      entry.copied = true;
+      entry.alloc = (kept | subclustersOf(geometry, cluster, offset, offset + target.length)) >>> 0;
+      entry.zero = (entry.zero & ~entry.alloc) >>> 0;
+      writeEntry(table, first + at, geometry, entry);
     }
     tables.markDirty(table);
-  }
-
-  /** After a failure: nothing points at the clusters, neither in memory nor on disk. */
-  async #giveBack(target: Target): Promise<void> {
-    const { allocator, geometry, mutex } = this.#parts;
-    if (target.owned) return;
-    await mutex.run(async () => {
-      await allocator.release(target.host / geometry.clusterSize, target.count);
-    });
   }
 }
 
 /** Whether data can be written where the clusters lie. */
 function isWritable(mapping: Mapping): boolean {
   return mapping.kind === 'data' && mapping.copied;
+}
+
+/**
+ * Pieces that follow each other become one, unless they are long.
+ * @param unit where it is more than 1, only whole units can be written, and what follows each other must become one
+ */
+function gathered(pieces: readonly GuestPiece[], unit: number): GuestPiece[] {
+  const runs: GuestPiece[][] = [];
+  let end = -1;
+  for (const piece of pieces) {
+    if (piece.at === end) runs.at(-1)?.push(piece);
+    else runs.push([piece]);
+    end = piece.at + piece.bytes.length;
+  }
+  return runs.flatMap((run) => {
+    const [first] = run;
+    if (!first || run.length === 1) return run;
+    const length = run.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (unit === 1 && length > GATHERED) return run;
+    return [{ at: first.at, bytes: Buffer.concat(run.map(({ bytes }) => bytes)) }];
+  });
 }

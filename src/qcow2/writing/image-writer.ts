@@ -1,8 +1,9 @@
 import { ChangeGate } from '../change-gate.ts';
 import { ClusterWriter } from './cluster-writer.ts';
-import { ClusterZeroer, type ZeroStorage } from './cluster-zeroer.ts';
+import { ClusterZeroer } from './cluster-zeroer.ts';
 import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
 import type { WriterParts } from './writer-parts.ts';
+import type { ZeroStorage } from './zero-change.ts';
 
 /** Everything that changes an image. Ranges are checked by the caller. */
 export class ImageWriter {

@@ -2,6 +2,7 @@ import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
+import type { GuestClusters } from './guest-clusters.ts';
 import type { MetadataClusters } from './metadata-clusters.ts';
 import type { PendingFrees } from './pending-frees.ts';
 import type { RefcountTable } from './refcount-table.ts';
@@ -17,6 +18,7 @@ export interface ImageMetadata {
   readonly refcounts: Refcounts;
   readonly refcountTable: RefcountTable;
   readonly clusters: MetadataClusters;
+  readonly guestClusters: GuestClusters;
   readonly frees: PendingFrees;
 }
 
@@ -26,7 +28,7 @@ const NOTHING_LEFT = { flagged: false, punch: false };
  * Writes changed metadata, in the one order that leaves the image sound wherever a crash cuts it (traps 23 to 25, 34):
  *
  * 1. refcount blocks, then the refcount table's entries for new ones, or a new table and the header that names it
- * 2. L2 tables, after guest data and refcounts are durable: an entry never points at a cluster that counts as free, nor
+ * 2. L2 tables, after guest data (in whatever file it lies) and refcounts are durable: an entry never points at a cluster that counts as free, nor
  *    at one whose copied bytes may still be lost
  * 3. L1 entries, after the L2 tables that they name are durable
  * 4. and only when all that is durable, in memory, the refcounts of what nothing points at any more; they are written
@@ -39,8 +41,9 @@ const NOTHING_LEFT = { flagged: false, punch: false };
  * metadata written before is durable.
  */
 export async function commitMetadata(image: ImageMetadata): Promise<void> {
-  const { file, l1, l2, frees } = image;
+  const { file, l1, l2, frees, guestClusters } = image;
   await writeRefcounts(image);
+  await guestClusters.barrier();
   if (l2.dirty || l1.dirty) {
     await file.barrier();
     await l2.write((table) => image.clusters.checkMetadata('L2 table', table.offset, image.clusterSize));
@@ -51,11 +54,14 @@ export async function commitMetadata(image: ImageMetadata): Promise<void> {
   }
   await file.barrier();
   await frees.apply();
+  await guestClusters.settle();
 }
 
 /** Whether there is anything to commit. */
-export function isDirty({ l1, l2, refcounts, refcountTable, frees }: ImageMetadata): boolean {
-  return l1.dirty || l2.dirty || refcounts.dirtyBytes > 0 || refcountTable.dirty || !frees.empty;
+export function isDirty(image: ImageMetadata): boolean {
+  const { l1, l2, refcounts, refcountTable, frees, guestClusters } = image;
+  const tables = l1.dirty || l2.dirty || refcounts.dirtyBytes > 0 || refcountTable.dirty;
+  return tables || !frees.empty || guestClusters.waiting > 0;
 }
 
 async function writeRefcounts(image: ImageMetadata): Promise<void> {

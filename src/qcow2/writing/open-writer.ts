@@ -8,6 +8,8 @@ import type { GuestData } from '../mapping/guest-data.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
 import { Allocator } from './allocator.ts';
+import { CountedClusters } from './counted-clusters.ts';
+import { DataFileClusters } from './data-file-clusters.ts';
 import { ImageWriter } from './image-writer.ts';
 import { metadataClaims } from './metadata-claims.ts';
 import { MetadataClusters } from './metadata-clusters.ts';
@@ -26,6 +28,8 @@ const MOST_FREES = 65_536;
 export interface OpenImage {
   readonly file: ImageFile;
   readonly data: GuestData;
+  /** Where guest data lies, if it is not the image file. */
+  readonly dataFile: ImageFile | undefined;
   readonly header: ImageHeader;
   readonly l1: L1Table;
   readonly l2: L2Tables;
@@ -36,7 +40,7 @@ export interface OpenImage {
 
 /**
  * Reads what writing takes, and checks that no two structures lie on one cluster. Then, as the first write, clears the
- * autoclear bits: what they vouch for is not kept up here (traps 4 and 32).
+ * autoclear bits: what they vouch for is not kept up here (traps 4 and 32), but for a raw data file.
  * @throws CalveError `corrupt`, `io`
  */
 export async function openWriter(image: OpenImage): Promise<ImageWriter> {
@@ -51,6 +55,9 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
   const refcounts = new Refcounts(file, geometry, refcountTable, budgets.refcounts);
   const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);
   const frees = new PendingFrees(file, clusterSize, allocator, image.header);
+  const guestClusters = image.dataFile
+    ? new DataFileClusters(image.dataFile, file, geometry)
+    : new CountedClusters({ file, geometry, allocator, metadata: clusters, frees });
   const metadata: ImageMetadata = {
     file,
     header: image.header,
@@ -60,16 +67,24 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
     refcounts,
     refcountTable,
     clusters,
+    guestClusters,
     frees,
   };
-  if (header.autoclear.size > 0) {
-    await image.header.patch({ autoclear: new Set() });
+  // A backing file would show through where the data file alone has zeros: no raw data file then.
+  const keepsRaw =
+    image.dataFile !== undefined &&
+    header.backingFile === undefined &&
+    header.autoclear.has('raw external data');
+  if (header.autoclear.size > (keepsRaw ? 1 : 0)) {
+    await image.header.patch({ autoclear: new Set(keepsRaw ? ['raw external data'] : []) });
     await file.barrier();
   }
   return new ImageWriter(
     {
       file,
       data: image.data,
+      guestClusters,
+      rawDataFile: keepsRaw ? image.dataFile : undefined,
       geometry,
       map,
       reader: image.reader,
@@ -84,7 +99,7 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
         const much =
           l2.dirtyBytes > budgets.tables.limit / 2 ||
           refcounts.dirtyBytes > budgets.refcounts.limit / 2 ||
-          frees.length > MOST_FREES;
+          frees.length + guestClusters.waiting > MOST_FREES;
         if (much) await commitMetadata(metadata);
       },
     },

@@ -5,6 +5,7 @@ import type { ClusterMap } from '../mapping/cluster-map.ts';
 import type { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import type { Allocator } from './allocator.ts';
+import type { GuestClusters } from './guest-clusters.ts';
 import type { MetadataClusters } from './metadata-clusters.ts';
 import type { Mutex } from './mutex.ts';
 import type { PendingFrees } from './pending-frees.ts';
@@ -14,6 +15,9 @@ import type { WritableTables } from './writable-tables.ts';
 export interface WriterParts {
   readonly file: ImageFile;
   readonly data: GuestData;
+  readonly guestClusters: GuestClusters;
+  /** What reads zeros must be zeros in the data file too, which is read without the image (trap 22). */
+  readonly rawDataFile: ImageFile | undefined;
   readonly geometry: Geometry;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;

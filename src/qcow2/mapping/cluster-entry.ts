@@ -38,7 +38,7 @@ export function emptyEntry(): ClusterEntry {
 }
 
 /** Every subcluster of a cluster. */
-export function allSubclusters({ subclusters }: Geometry): number {
+export function allSubclusters({ subclusters }: Pick<Geometry, 'subclusters'>): number {
   return subclusters === 1 ? 1 : 0xffff_ffff;
 }
 

@@ -12,7 +12,7 @@ export type ZeroChange = 'none' | 'bits' | 'release' | 'data';
 
 /** What zeroes are made of. */
 export interface ZeroRequest {
-  readonly geometry: Geometry;
+  readonly geometry: Pick<Geometry, 'subclusters'>;
   readonly storage: ZeroStorage;
   /** Under a backing file's name an entry without zero bits would show what is in that file. */
   readonly namesBacking: boolean;

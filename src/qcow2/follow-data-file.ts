@@ -5,8 +5,9 @@ import { lockImage, openFile } from '../host/index.ts';
 import type { DataFilePolicy, DataFileRequest } from './data-file-policy.ts';
 
 /**
- * Opens the data file that an image names as QEMU does, for images that are trusted: a relative name starts from the
- * image's folder. Only files: `json:` and protocol names are refused (trap 11). So is a name that leads back to an image
+ * Opens the data file that an image names, for images that are trusted. A relative name starts from the image's folder, as
+ * a backing file's does; QEMU 7.2 starts from the folder in which it runs, which means the same to an image that is used
+ * where it lies. Only files: `json:` and protocol names are refused (trap 11). So is a name that leads back to an image
  * of the chain, whose tables the guest would write.
  */
 export function followDataFile(): DataFilePolicy {

@@ -50,10 +50,10 @@ async function play(
     const change = promised.begins(unit, unit + units, value, storage.clock);
     if (value !== 0) await disk.write(Buffer.alloc(length, value), offset);
     else await disk.writeZeroes(offset, length, { unmap: below(2) === 0 });
-    promised.ends(change, storage.clock);
+    promised.ends(change, storage.tick());
   };
   const flush = async (): Promise<void> => {
-    const begun = storage.clock;
+    const begun = storage.tick();
     await disk.flush();
     promised.flushed(begun, storage.clock);
   };
@@ -67,7 +67,7 @@ async function play(
     ]);
     if (below(3) === 0) await flush();
   }
-  const begun = storage.clock;
+  const begun = storage.tick();
   await disk.close();
   promised.flushed(begun, storage.clock);
   return { storage, promised };
@@ -145,7 +145,24 @@ async function nearlyFull(): Promise<Start> {
   return { image: storage.content, content: Buffer.alloc(SIZE), backing: () => null };
 }
 
+/** An image with subclusters of 512 bytes, some with data, some zeros, over the base or under a snapshot. */
+async function withSubclusters(overBase: boolean): Promise<Start> {
+  const [image, raw] = [folder.join('subclusters.qcow2'), folder.join('subclusters.raw')];
+  const below = overBase ? ['-b', 'base', '-F', 'raw'] : [];
+  const options = ['-o', 'extended_l2=on,cluster_size=16k', image, `${SIZE}`];
+  const cwd = folder.path;
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...below, ...options], { cwd });
+  const commands = ['write -P 7 1k 20k', 'write -z 4k 2k', 'write -P 8 40k 512', 'write -P 9 64k 16k'];
+  await succeed('qemu-io', commands.flatMap((command) => ['-c', command]).concat(image));
+  if (!overBase) await succeed('qemu-img', ['snapshot', '-c', 'kept', image]);
+  await succeed('qemu-img', ['convert', '-O', 'raw', image, raw]);
+  const backing = () => (overBase ? borrowed(base) : null);
+  return { image: await readFile(image), content: await readFile(raw), backing };
+}
+
 const starts: [string, () => Promise<Start>][] = [
+  ['trap 15: subclusters over a shorter base', () => withSubclusters(true)],
+  ['trap 15: subclusters that a snapshot shares', () => withSubclusters(false)],
   ['an empty image with clusters of 512 bytes', async () => empty(512)],
   ['an empty image with clusters of 4096 bytes', async () => empty(4096)],
   ['refcounts of 64 bits, whose blocks and table grow', nearlyFull],

@@ -109,7 +109,7 @@ describe('opening an image', () => {
     await assert.rejects(openQcow2(path, { writable: true, backing }), is('corrupt', /refcounts/, hint));
   });
 
-  it('refuses an encrypted image without a passphrase', async () => {
+  it('refuses an encrypted image for which there is no passphrase', async () => {
     const encrypted = await image();
     const bytes = await readFile(encrypted);
     bytes.writeUInt32BE(2, 32);

@@ -61,5 +61,11 @@ async function checkKept(path: string): Promise<number> {
       data: { path, cryptMethod: header.cryptMethod },
     });
   }
+  if (header.incompatible.has('external data file')) {
+    throw new CalveError('unsupported', `${path} keeps its data in a data file of its own`, {
+      hint: `qemu-img convert -O qcow2 ${path} WHOLE.qcow2`,
+      data: { path, feature: 'external data file' },
+    });
+  }
   return header.snapshotCount;
 }

@@ -29,17 +29,7 @@ export class L2Table {
     return this.view.getUint32(entry * this.#entryBytes + 4);
   }
 
-  /** Of an extended entry: the subclusters that read zeros, one bit each; 0 of a standard one. */
-  zeroBits(entry: number): number {
-    return this.#entryBytes === ENTRY_SIZE ? 0 : this.view.getUint32(entry * this.#entryBytes + 8);
-  }
-
-  /** Of an extended entry: the subclusters that have data in the host cluster, one bit each; 0 of a standard one. */
-  allocBits(entry: number): number {
-    return this.#entryBytes === ENTRY_SIZE ? 0 : this.view.getUint32(entry * this.#entryBytes + 12);
-  }
-
-  /** Changes the subclusters of an extended entry, which lie in the same sector as its first half. */
+  /** The second half of an extended entry, which lies in the same sector as the first: a crash has both or neither. */
   setBits(entry: number, zeroBits: number, allocBits: number): void {
     const at = entry * this.#entryBytes + ENTRY_SIZE;
     this.view.setUint32(at, zeroBits);

@@ -29,8 +29,9 @@ export function emptyMapping(): Mapping {
 }
 
 /**
- * Maps by standard entries of clusters in the image file: what starts at `offset`, and goes on for as long as the clusters are alike and contiguous, at most to the end
- * of `length` and of the L2 table. Pure: the table and the measures decide.
+ * Maps by standard L2 entries of clusters in the image file: what starts at `offset`, and goes on for as long as the
+ * clusters are alike and contiguous, at most to the end of `length` and of the L2 table. Pure: the table and the measures
+ * decide.
  *
  * @param table the bytes of the L2 table that maps `offset`
  * @throws CalveError `corrupt` for an entry that no writer makes

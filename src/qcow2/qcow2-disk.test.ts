@@ -1,10 +1,11 @@
 import { after } from 'node:test';
 import { diskContract } from '../../test/contracts/disk-contract.ts';
 import { createWithLuks } from '../../test/support/encrypted-image.ts';
+import { succeed } from '../../test/support/programs.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { MemoryDisk } from '../disk/index.ts';
 import { createLuks } from './encryption/index.ts';
-import { createQcow2, denyBacking, openQcow2 } from './index.ts';
+import { createQcow2, denyBacking, followDataFile, openQcow2 } from './index.ts';
 
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
@@ -47,4 +48,18 @@ diskContract('qcow2 encrypted with LUKS', async (size) => {
     size,
   );
   return openQcow2(image, { writable: true, backing: denyBacking, encryption: { passphrase } });
+});
+
+diskContract('qcow2 with subclusters', async (size) => {
+  const image = path();
+  const options = ['-o', 'extended_l2=on,cluster_size=16k'];
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, image, String(size)]);
+  return openQcow2(image, { writable: true, backing: denyBacking });
+});
+
+diskContract('qcow2 with a data file', async (size) => {
+  const image = path();
+  const options = ['-o', `data_file=${image}.data`];
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, image, String(size)]);
+  return openQcow2(image, { writable: true, backing: denyBacking, dataFile: followDataFile() });
 });

@@ -67,9 +67,9 @@ export class RecordedHistory {
     let promised = -1;
     let begun = -1;
     this.taken.forEach((each, index) => {
-      if (each.begun < cut) begun = index;
-      if (each.ended > cut) return;
-      if (isFlush(each.step)) promised = index;
+      const hasEnded = each.ended <= cut;
+      if (each.begun < cut || hasEnded) begun = index;
+      if (hasEnded && isFlush(each.step)) promised = index;
     });
     const states = [this.#start, ...this.taken.map(({ disk }) => disk)];
     return states.slice(promised + 1, begun + 2);

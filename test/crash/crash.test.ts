@@ -7,8 +7,10 @@ import { inspect } from '../model/assert-sound.ts';
 import { openDisk } from '../model/calve-image.ts';
 import { ideas } from '../model/idea.ts';
 import { KeptFile } from '../model/kept-file.ts';
+import { bytesOf, type ModelDisk } from '../model/model-disk.ts';
 import { BASE_NAME, SCENES, type Scene } from '../model/scene.ts';
 import { describeStep, UNIT } from '../model/step.ts';
+import { canDo, type WholeDisk, wholeDisk } from '../support/engine.ts';
 import { report, run } from '../support/programs.ts';
 import { seededRandom } from '../support/random.ts';
 import { LONG, rounds, SEED } from '../support/suite.ts';
@@ -64,6 +66,24 @@ async function assertContent(
     const may = [...allowed].join(' or ');
     assert.ok(whole && allowed.has(value), `byte ${unit * UNIT} is ${value} and may be ${may}`);
   }
+  if (canDo('snapshots')) await assertSnapshots(wholeDisk(disk), possible);
+}
+
+/** A snapshot that every state has is there; one that is there holds what it was made of. */
+async function assertSnapshots(disk: WholeDisk, possible: readonly ModelDisk[]): Promise<void> {
+  const found = new Set((await disk.snapshots()).map(({ name }) => name));
+  const names = new Set(possible.flatMap(({ snapshots }) => [...snapshots.keys()]));
+  for (const name of names) {
+    const contents = possible.map(({ snapshots }) => snapshots.get(name));
+    assert.ok(found.has(name) || contents.includes(undefined), `snapshot ${name} is gone`);
+    if (!found.has(name)) continue;
+    await using snapshot = await disk.openSnapshot(name);
+    const bytes = Buffer.alloc(snapshot.size);
+    await snapshot.read(bytes, 0);
+    const isOne = contents.some((units) => units !== undefined && bytesOf(units).equals(bytes));
+    assert.ok(isOne, `snapshot ${name} holds something else`);
+  }
+  for (const name of found) assert.ok(names.has(name), `a snapshot called ${name}`);
 }
 
 async function assertQemuAgrees(left: KeptFile): Promise<void> {

@@ -5,7 +5,7 @@ import { Chain } from '../../src/qcow2/chain.ts';
 import { type InspectOptions, inspectImage } from '../../src/qcow2/check/inspect-image.ts';
 import { repairImage } from '../../src/qcow2/check/repair-image.ts';
 import { ImageFile } from '../../src/qcow2/image-file.ts';
-import { type CheckReport, type Qcow2Disk, readHeader } from '../../src/qcow2/index.ts';
+import { type CheckReport, type FindingKind, type Qcow2Disk, readHeader } from '../../src/qcow2/index.ts';
 import { openImage } from '../../src/qcow2/open-image.ts';
 import { PASSPHRASE } from './corpus.ts';
 import { ForkedStorage } from './forked-storage.ts';
@@ -21,7 +21,8 @@ export interface Use {
 /** The most of a disk that is read or listed: mutants claim sizes that no test can wait for. */
 const MOST_READ = 2 << 20;
 const MOST_EXTENTS = 10_000;
-const INSPECT: InspectOptions = { maxFindings: 100_000 };
+const TANGLES: readonly FindingKind[] = ['overlap', 'refcount-block-shared'];
+const INSPECT: InspectOptions = { maxFindings: 2000 };
 /** The work that a LUKS header can ask for is bounded by the caller; a second of it would be no hang. */
 const ENCRYPTION = { maxIterations: 20_000 };
 
@@ -31,14 +32,15 @@ export async function useImage(bytes: Uint8Array): Promise<Use> {
   const opened = await attempt('reading', () => readAll(file()));
   const report = await attempt('the check', () => inspect(file()));
   const target = file();
-  const written = await attempt('writing', () => writeSome(target));
-  if (written?.keepsAll && report && isSound(report)) {
+  const sound = report !== undefined && isSound(report);
+  const written = await attempt('writing', () => writeSome(target, sound));
+  if (written?.keepsAll && sound) {
     // Refcounts of clusters behind the end of the file are nothing to a check, and leaks once the file has grown.
     const { corruptions, checkErrors, findings } = await inspect(target);
     const worst = findings.find(({ severity }) => severity === 'corruption');
     assert.equal(corruptions + checkErrors, 0, `writing damaged a sound image: ${JSON.stringify(worst)}`);
   }
-  await attempt('the repair', () => repair(file()));
+  if (!sound) await attempt('the repair', () => repair(file()));
   return { report, opened: opened !== undefined, written: written !== undefined };
 }
 
@@ -61,6 +63,8 @@ async function open(storage: ForkedStorage, writable: boolean): Promise<Qcow2Dis
   });
 }
 
+/** What is written into mutants. */
+const DATA = Buffer.alloc(700, 0x77);
 /** What mutants are based on. */
 const BASE = Buffer.alloc(150_016, 0xb5);
 
@@ -106,23 +110,21 @@ interface Written {
   readonly keepsAll: boolean;
 }
 
-async function writeSome(storage: ForkedStorage): Promise<Written> {
+/** Where refcounts are wrong, a cluster may be given away twice, and what was written then reads otherwise. */
+async function writeSome(storage: ForkedStorage, sound: boolean): Promise<Written> {
   const { autoclear } = await readHeader(storage);
   const disk = await open(storage, true);
   try {
     const end = disk.size;
-    const places = [0, 4096 * 3 + 100, 100 * 1024, 104 * 1024 + 512, end - 700].filter(
-      (at) => at >= 0 && at + 700 <= end,
+    const places = [0, 4096 * 3 + 100, 100 * 1024, 104 * 1024 + 512, end - DATA.length].filter(
+      (at) => at >= 0 && at + DATA.length <= end,
     );
     for (const at of places) {
-      if (await attempt('a write', () => disk.write(Buffer.alloc(700, 0x77), at).then(() => true))) {
-        const read = Buffer.alloc(700);
-        await disk.read(read, at);
-        assert.ok(
-          read.every((byte) => byte === 0x77),
-          `what was written at ${at} reads otherwise`,
-        );
-      }
+      const done = await attempt('a write', () => disk.write(DATA, at).then(() => true));
+      if (!done || !sound) continue;
+      const read = Buffer.alloc(DATA.length);
+      await disk.read(read, at);
+      assert.ok(read.equals(DATA), `what was written at ${at} reads otherwise`);
     }
     await attempt('zeroes', () => disk.writeZeroes(0, Math.min(9000, end)));
     await attempt('a discard', () =>
@@ -140,14 +142,12 @@ async function inspect(storage: ForkedStorage): Promise<CheckReport> {
 }
 
 async function repair(storage: ForkedStorage): Promise<void> {
-  const { before, corruptions, leaks, checkErrors } = await repairImage(new ImageFile(storage), {
+  const { before, corruptions, leaks, checkErrors, findings } = await repairImage(new ImageFile(storage), {
     repair: 'all',
     ...INSPECT,
   });
   // Where one structure lies on another, mending the one changes what the other says.
-  const isTangled = before.findings.some(
-    ({ kind }) => kind === 'overlap' || kind === 'refcount-block-shared',
-  );
+  const isTangled = [...before.findings, ...findings].some(({ kind }) => TANGLES.includes(kind));
   const isNoWorse = corruptions <= before.corruptions;
   assert.ok(isTangled || isNoWorse, `a repair made ${corruptions} corruptions of ${before.corruptions}`);
   const again = await inspect(storage);

@@ -24,7 +24,7 @@ const HANG_CPU_SECONDS = 5;
 const HANG_SECONDS = 120;
 const TICKS_A_SECOND = 100;
 /** Small heaps, so that what is measured is what the images take and not what the collector leaves lying. */
-const HEAP = ['--max-semi-space-size=2', '--max-old-space-size=96'];
+const HEAP = ['--max-semi-space-size=4', '--max-old-space-size=96'];
 
 /** Runs a range of cases in a process of its own, until it is done, dies, or hangs in a case. */
 export async function watchWorker(range: CaseRange): Promise<Watched> {

@@ -1,20 +1,25 @@
 import assert from 'node:assert/strict';
+import type { Disk } from '../../src/disk/index.ts';
 import { Chain } from '../../src/qcow2/chain.ts';
 import type { Qcow2Disk } from '../../src/qcow2/index.ts';
 import { openImage } from '../../src/qcow2/open-image.ts';
+import { canDo, wholeDisk } from '../support/engine.ts';
 import type { KeptFile } from './kept-file.ts';
-import { bytesOf } from './model-disk.ts';
+import { bytesOf, type ModelDisk } from './model-disk.ts';
 import { baseOf, type Scene } from './scene.ts';
-import { type RangeStep, type Step, UNIT } from './step.ts';
+import { type RangeStep, type Step, type StepKind, UNIT } from './step.ts';
 
 /** The steps that the engine can take. */
-export const STEPS: ReadonlySet<Step['kind']> = new Set<Step['kind']>([
+export const STEPS: ReadonlySet<StepKind> = new Set<StepKind>([
   'write',
   'zero',
   'discard',
   'together',
   'flush',
   'reopen',
+  ...(canDo('writeCompressed') ? (['compress'] as const) : []),
+  ...(canDo('createSnapshot') ? (['create', 'apply', 'delete'] as const) : []),
+  ...(canDo('resize') ? (['resize'] as const) : []),
 ]);
 
 /** An image in memory, open in calve for writing, and the way to take steps on it. */
@@ -37,7 +42,6 @@ export class CalveImage {
     return this.#disk.size;
   }
 
-  /** @param onFlush called when a flush begins and when it has ended, of those steps that are one */
   async take(step: Step): Promise<void> {
     switch (step.kind) {
       case 'flush':
@@ -51,12 +55,33 @@ export class CalveImage {
         await Promise.all(step.flush ? [...changes, this.#disk.flush()] : changes);
         return;
       }
-      case 'write':
-      case 'zero':
-      case 'discard':
-        return this.#change(step);
+      case 'compress': {
+        const bytes = Buffer.alloc((step.to - step.from) * UNIT, step.value);
+        return wholeDisk(this.#disk).writeCompressed(bytes, step.from * UNIT);
+      }
+      case 'create':
+        await wholeDisk(this.#disk).createSnapshot({ name: step.snapshot });
+        return;
+      case 'apply':
+        return wholeDisk(this.#disk).applySnapshot(step.snapshot);
+      case 'delete':
+        return wholeDisk(this.#disk).deleteSnapshot(step.snapshot);
+      case 'resize':
+        return wholeDisk(this.#disk).resize(step.units * UNIT, { shrink: true });
       default:
-        assert.fail(`calve cannot ${step.kind}`);
+        return this.#change(step);
+    }
+  }
+
+  /** Asserts that the snapshots are these, and what each holds. */
+  async assertSnapshots(expected: ModelDisk['snapshots']): Promise<void> {
+    if (!canDo('snapshots')) return;
+    const names = (await wholeDisk(this.#disk).snapshots()).map(({ name }) => name);
+    assert.deepEqual(names.sort(), [...expected.keys()].sort());
+    for (const [name, units] of expected) {
+      await using snapshot = await wholeDisk(this.#disk).openSnapshot(name);
+      assert.equal(snapshot.size, units.length * UNIT);
+      await assertReads(snapshot, units, 0, units.length);
     }
   }
 
@@ -88,7 +113,7 @@ export function openDisk(file: KeptFile, scene: Scene, writable: boolean): Promi
   return openImage(file, { writable, chain: Chain.begin(limits), openBacking: () => baseOf(scene) });
 }
 
-async function assertReads(disk: Qcow2Disk, units: Uint8Array, from: number, to: number): Promise<void> {
+async function assertReads(disk: Disk, units: Uint8Array, from: number, to: number): Promise<void> {
   const read = Buffer.alloc((to - from) * UNIT, 0xa5);
   await disk.read(read, from * UNIT);
   const expected = bytesOf(units.subarray(from, to));

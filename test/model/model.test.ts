@@ -52,6 +52,7 @@ async function play(scene: Scene, sequence: readonly Idea[]): Promise<Played> {
       await image.assertReads(model.units, from, Math.min(model.units.length, from + 64));
     }
     await image.assertReads(model.units, 0, model.units.length);
+    await image.assertSnapshots(model.snapshots);
     await image.close();
     await assertSound(file);
   } catch (cause) {

@@ -35,6 +35,7 @@ async function create(folder: string, path: string, scene: Scene): Promise<void>
     `compat=${scene.version === 2 ? '0.10' : '1.1'}`,
     `cluster_size=${scene.clusterSize}`,
     `refcount_bits=${scene.refcountBits}`,
+    ...(scene.extendedL2 ? ['extended_l2=on'] : []),
     ...(scene.compressionType === 'zlib' ? [] : [`compression_type=${scene.compressionType}`]),
   ];
   const backing = scene.backing === undefined ? [] : ['-b', BASE_NAME, '-F', 'raw'];

@@ -1,5 +1,6 @@
 import { type Disk, MemoryDisk } from '../../src/disk/index.ts';
 import { encodeEmptyImage } from '../../src/qcow2/index.ts';
+import { type AllCreateOptions, CREATES_ALL, OPENS_ALL } from '../support/engine.ts';
 import type { ModelDisk, ModelTraits } from './model-disk.ts';
 import { UNIT } from './step.ts';
 
@@ -11,6 +12,7 @@ export interface Scene {
   readonly version: 2 | 3;
   readonly refcountBits: number;
   readonly compressionType: 'zlib' | 'zstd';
+  readonly extendedL2: boolean;
   /** Length of the raw file that the image is based on; undefined when on none. */
   readonly backing: number | undefined;
   /** As many as a refcount of this width can tell of, and a few at most. */
@@ -33,6 +35,7 @@ function scene(name: string, differences: Differences): Scene {
     version: 3,
     refcountBits,
     compressionType: 'zlib',
+    extendedL2: false,
     size: 33 * (differences.clusterSize ?? 4096) - 512,
     backing: undefined,
     tableBytes: undefined,
@@ -40,6 +43,23 @@ function scene(name: string, differences: Differences): Scene {
     mostSnapshots: refcountBits < 8 ? Math.max(0, 2 ** refcountBits - 2) : 4,
   };
 }
+
+/** Images with extended L2 entries. */
+const SUBCLUSTERS: readonly Scene[] = [
+  scene('subclusters', { clusterSize: 16_384, extendedL2: true, size: 12 * 16_384 + 1536 }),
+  scene('subclusters over a shorter base', {
+    clusterSize: 16_384,
+    extendedL2: true,
+    size: 12 * 16_384 + 1536,
+    backing: 70 * 1024,
+  }),
+  scene('subclusters of 2 KiB, refcounts of 2 bits', {
+    clusterSize: 65_536,
+    extendedL2: true,
+    refcountBits: 2,
+    size: 5 * 65_536,
+  }),
+];
 
 /** Kinds of images for which something else is true somewhere in the engine. */
 export const SCENES: readonly Scene[] = [
@@ -59,6 +79,7 @@ export const SCENES: readonly Scene[] = [
   scene('over a longer base', { backing: 400 * 1024 }),
   scene('version 2 over a shorter base', { version: 2, backing: 50 * 1024 + 512 }),
   scene('version 2 over a longer base', { version: 2, backing: 300 * 1024, clusterSize: 1024 }),
+  ...(CREATES_ALL && OPENS_ALL ? SUBCLUSTERS : []),
 ];
 
 export function traitsOf({ clusterSize, version, backing }: Scene): ModelTraits {
@@ -67,9 +88,18 @@ export function traitsOf({ clusterSize, version, backing }: Scene): ModelTraits 
 
 /** The bytes of the image. */
 export function imageOf(scene: Scene): Uint8Array {
-  const { size, clusterSize, version, refcountBits, compressionType, backing } = scene;
+  const { size, clusterSize, version, refcountBits, compressionType, extendedL2, backing } = scene;
   const named = backing === undefined ? {} : { backingFile: BASE_NAME, backingFormat: 'raw' };
-  return encodeEmptyImage({ size, clusterSize, version, refcountBits, compressionType, ...named });
+  const options: AllCreateOptions = {
+    size,
+    clusterSize,
+    version,
+    refcountBits,
+    compressionType,
+    extendedL2,
+    ...named,
+  };
+  return encodeEmptyImage(options);
 }
 
 /** What it reads. */

@@ -67,6 +67,7 @@ async function open(storage: ForkedStorage, writable: boolean): Promise<Qcow2Dis
     chain: Chain.begin({ tableBytes: 1 << 20, clusterBytes: 4 << 20 }),
     encryption: { ...ENCRYPTION, passphrase: Buffer.from(PASSPHRASE) },
     openBacking: async ({ backingFile }) => (backingFile === undefined ? null : base()),
+    dataFile: async () => new ForkedStorage('data.raw', DATA_FILE),
   });
 }
 
@@ -74,6 +75,9 @@ async function open(storage: ForkedStorage, writable: boolean): Promise<Qcow2Dis
 const DATA = Buffer.alloc(700, 0x77);
 /** What mutants are based on. */
 const BASE = Buffer.alloc(150_016, 0xb5);
+
+/** Where the guest data of mutants with a data file lies. */
+const DATA_FILE = Buffer.alloc(256 * 1024, 0xda);
 
 async function base(): Promise<Disk> {
   const disk = new MemoryDisk(BASE.length);

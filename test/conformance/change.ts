@@ -23,7 +23,10 @@ export function firstHistory(one: Combination): Change[] {
   const { clusterSize: size, dataFile, encryption } = one;
   const piece = Math.min(size, PIECE);
   const compresses = dataFile === 'none' && encryption === 'none';
+  // Every cluster of a raw data file has its place from the start, and zeros there are noise once they are decrypted.
+  const isNoise = dataFile === 'raw' && encryption !== 'none';
   return [
+    ...(isNoise ? [{ kind: 'write', offset: 0, length: diskSize(one), value: 0 } as const] : []),
     { kind: 'write', offset: size - 512, length: 1024, value: 1 },
     { kind: 'write', offset: 2 * size, length: piece, value: 2 },
     { kind: 'zero', offset: 2 * size + piece - 512, length: 512, value: 0 },

@@ -62,7 +62,8 @@ async function judge(one: Combination, place: string, counts: Counts): Promise<v
   await checkWithCalve(place, 'theirs');
   await playWithQemu(place, 'theirs', one, [...first, ...second], []);
 
-  if (one.encryption === 'aes' || (one.encryption === 'luks' && !CREATES_ALL)) return;
+  const isPlain = !one.extendedL2 && one.dataFile === 'none' && one.encryption === 'none';
+  if (one.encryption === 'aes' || !(isPlain || CREATES_ALL)) return;
   counts.created += 1;
   await createWithCalve(place, 'ours', one);
   await playWithCalve(place, 'ours', one, [], first);

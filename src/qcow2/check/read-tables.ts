@@ -33,12 +33,16 @@ export async function* readTables(
   offsets: Float64Array,
   length: number,
 ): AsyncGenerator<TableRun> {
-  const size = Math.max(length, QUICK_READ);
-  const buffers = Array.from({ length: AHEAD + 1 }, () => new Uint8Array(size));
+  const most = Math.max(length, QUICK_READ);
+  // A few small tables, as most images have, need no more than they fill.
+  const size = Math.min(most, (offsets.at(-1) ?? 0) - (offsets[0] ?? 0) + length);
+  const buffers: Uint8Array[] = [];
   const ahead: Promise<TableRun>[] = [];
   let turn = 0;
-  for (const place of runPlaces(offsets, length, size)) {
-    const buffer = buffers[turn % buffers.length] ?? new Uint8Array(size);
+  for (const place of runPlaces(offsets, length, most)) {
+    const slot = turn % (AHEAD + 1);
+    const buffer = buffers[slot] ?? new Uint8Array(size);
+    buffers[slot] = buffer;
     const run = readRun(file, place, buffer.subarray(0, place.length));
     // Whoever waits for an earlier one gets to know of this failure in its turn.
     run.catch(() => {});

@@ -3,7 +3,7 @@ import { type Geometry, geometryOf } from '../geometry.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import { RefcountBlock } from '../writing/refcount-block.ts';
-import { type RefcountTable, readRefcountTable } from '../writing/refcount-table.ts';
+import { type HostRange, type RefcountTable, readRefcountTable } from '../writing/refcount-table.ts';
 import type { AmendImageOptions } from './amend-options.ts';
 import { type Bookkeeping, holdsMuch, openBookkeeping, settle } from './bookkeeping.ts';
 import { findUsedBlocks } from './find-used-blocks.ts';
@@ -142,16 +142,29 @@ function encodeTable({ tableClusters, blocks }: RefcountPlan, clusterSize: numbe
 /** Gives back the clusters of a refcount table, and of its blocks, that the header does not name any more. */
 async function releaseTable({ metadata, allocator }: Bookkeeping, table: RefcountTable): Promise<void> {
   const { file, clusterSize, refcounts, clusters } = metadata;
-  const release = async (offset: number, length: number): Promise<void> => {
+  for (const { offset, length } of rangesOf(table, clusterSize)) {
     const free = await allocator.release(offset / clusterSize, length / clusterSize);
     for (const range of free) file.punchHole(range.offset, range.length);
-    if (!holdsMuch(metadata)) return;
-    await refcounts.write((at) => clusters.checkMetadata('refcount block', at, clusterSize));
-  };
-  await release(table.place.offset, table.place.length);
-  for (let index = 0; index < table.capacity; index += 1) {
-    const offset = table.blockOffset(index);
-    if (offset !== 0) await release(offset, clusterSize);
+    if (holdsMuch(metadata)) {
+      await refcounts.write((at) => clusters.checkMetadata('refcount block', at, clusterSize));
+    }
   }
   await settle(metadata);
+}
+
+/** What a refcount table and its blocks take up, neighbours together. */
+function* rangesOf(table: RefcountTable, clusterSize: number): Generator<HostRange> {
+  yield table.place;
+  let open: { readonly offset: number; length: number } | undefined;
+  for (let index = 0; index < table.capacity; index += 1) {
+    const offset = table.blockOffset(index);
+    if (offset === 0) continue;
+    if (open && open.offset + open.length === offset) {
+      open.length += clusterSize;
+      continue;
+    }
+    if (open) yield open;
+    open = { offset, length: clusterSize };
+  }
+  if (open) yield open;
 }

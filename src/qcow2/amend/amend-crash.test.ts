@@ -21,10 +21,10 @@ const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
 
 // More in a long run: CALVE_CRASH_CUTS=2000 CALVE_CRASH_SEED=7 node --test src/qcow2/amend/amend-crash.test.ts
-const { CALVE_CRASH_CUTS = '10', CALVE_CRASH_SEED = '42' } = process.env;
+const { CALVE_CRASH_CUTS = '6', CALVE_CRASH_SEED = '42' } = process.env;
 const CUTS = Number(CALVE_CRASH_CUTS);
 /** Every so many cuts QEMU looks as well. */
-const QEMU_LOOKS = 5;
+const QEMU_LOOKS = 3;
 
 const SIZE = 256 * 1024;
 await writeFile(folder.join('base'), Buffer.alloc(SIZE, 0xb5));

@@ -21,7 +21,7 @@ const images = new SoundImages(folder);
 
 const WIDTHS = [1, 2, 4, 8, 16, 32, 64];
 const KINDS = {
-  2: 'clusters of 512 bytes',
+  8: 'clusters of 512 bytes',
   4: 'snapshots',
   16: 'refcounts of 4 bits',
   64: 'bitmaps',

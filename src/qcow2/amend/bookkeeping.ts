@@ -5,6 +5,7 @@ import type { ImageHeader } from '../image-header.ts';
 import { readL1Table } from '../mapping/l1-table.ts';
 import { L2Tables } from '../mapping/l2-tables.ts';
 import { Allocator } from '../writing/allocator.ts';
+import { CountedClusters } from '../writing/counted-clusters.ts';
 import { metadataClaims } from '../writing/metadata-claims.ts';
 import { MetadataClusters } from '../writing/metadata-clusters.ts';
 import { commitMetadata, type ImageMetadata, isDirty } from '../writing/metadata-commit.ts';
@@ -42,7 +43,20 @@ export async function openBookkeeping(file: ImageFile, header: ImageHeader): Pro
   const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);
   const frees = new PendingFrees(file, clusterSize, allocator, header);
   const l2 = new L2Tables(file, l1, geometry, new CacheBudget(0));
-  const metadata = { file, header, clusterSize, l1, l2, refcounts, refcountTable, clusters, frees };
+  // Guest clusters of a data file are none of its business: here none are taken, and none released.
+  const guestClusters = new CountedClusters({ file, geometry, allocator, metadata: clusters, frees });
+  const metadata: ImageMetadata = {
+    file,
+    header,
+    clusterSize,
+    l1,
+    l2,
+    refcounts,
+    refcountTable,
+    clusters,
+    guestClusters,
+    frees,
+  };
   return { geometry, metadata, allocator, snapshots };
 }
 

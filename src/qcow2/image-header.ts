@@ -26,6 +26,8 @@ export type HeaderChange = Partial<
 
 /** Section "Header": where the size lies. */
 const SIZE_AT = 24;
+/** Bytes that disks of today write at once. */
+const ATOMIC = 4096;
 
 /** The header of an open image: as it is in the file, and the way to change it there. Changes come one at a time. */
 export class ImageHeader {
@@ -54,9 +56,25 @@ export class ImageHeader {
    * @throws CalveError `out-of-range` when the header does not fit into the first cluster; nothing was changed then
    */
   async rewrite(change: Partial<Qcow2Header>): Promise<void> {
-    const next = { ...this.#current, ...change };
-    const bytes = this.#encode(next);
-    if (change.size === undefined) {
+    await this.#write({ ...this.#current, ...change }, change.size === undefined);
+  }
+
+  /** As `rewrite`, with a header that may lack what the one before had. The size stays. */
+  async replace(next: Qcow2Header): Promise<void> {
+    await this.#write(next, true);
+  }
+
+  /** @throws CalveError `out-of-range` when such a header does not fit into the first cluster */
+  checkRoom(next: Qcow2Header): void {
+    this.#encode(next);
+  }
+
+  async #write(next: Qcow2Header, keepsSize: boolean): Promise<void> {
+    const used = this.#encode(next);
+    // Zeros behind it, so that nothing is left of a longer one.
+    const bytes = new Uint8Array(Math.max(used.length, Math.min(next.clusterSize, ATOMIC)));
+    bytes.set(used);
+    if (keepsSize) {
       const start = await this.#file.readStructure('the header', 0, HEADER_LENGTH_V2);
       bytes.set(start.subarray(SIZE_AT, SIZE_AT + 8), SIZE_AT);
     }

@@ -1,4 +1,6 @@
 /** Owns the qcow2 format, reading, writing and creating; imports errors, bytes, host, disk. */
+export type { AmendImageOptions, Amendment, AmendProgress } from './amend/amend-options.ts';
+export { type AmendOptions, amendQcow2 } from './amend/amend-qcow2.ts';
 export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
 export { Chain, type ChainLimits } from './chain.ts';
 export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';

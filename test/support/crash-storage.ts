@@ -7,6 +7,8 @@ interface Recorded {
 }
 
 const SECTOR = 512;
+/** A write from the start of the file on, as of a header, is not torn within its first 4 KiB. */
+const HEADER = 4096;
 
 /**
  * A file in memory that remembers every write and every flush, and can say what a disk may hold after a crash at any
@@ -90,7 +92,8 @@ export class CrashStorage {
         continue;
       }
       for (let at = 0; at < bytes.length; ) {
-        const next = Math.min(bytes.length, at + SECTOR - ((offset + at) % SECTOR));
+        const unit = offset + at === 0 ? HEADER : SECTOR;
+        const next = Math.min(bytes.length, at + unit - ((offset + at) % unit));
         if (keep()) content.set(bytes.subarray(at, next), offset + at);
         at = next;
       }

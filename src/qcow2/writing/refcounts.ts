@@ -34,6 +34,12 @@ export class Refcounts {
     return this.#table.blockOffset(Math.floor(cluster / this.blockEntries)) !== 0;
   }
 
+  /** How often a cluster is used. */
+  async count(cluster: number): Promise<number> {
+    const { block, start } = await this.#blockOf(cluster, cluster + 1);
+    return block?.get(cluster - start) ?? 0;
+  }
+
   /**
    * Sets the refcounts of clusters in a row, for which there are blocks.
    * @throws CalveError `out-of-range` when the width cannot hold the count (trap 29)

@@ -1,5 +1,9 @@
 /** Owns the qcow2 format, reading, writing and creating; imports errors, bytes, host, disk. */
 export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
+export type { BitmapInfo } from './bitmaps/bitmap-list.ts';
+export type { NewBitmap } from './bitmaps/check-bitmap.ts';
+export type { DirtyExtent } from './bitmaps/dirty-extents.ts';
+export type { BitmapSource } from './bitmaps/merged-extents.ts';
 export { Chain, type ChainLimits } from './chain.ts';
 export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';
 export type { CheckReport, RepairReport } from './check/check-report.ts';

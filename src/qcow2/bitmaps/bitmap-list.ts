@@ -39,14 +39,8 @@ export class BitmapList {
   /** @throws CalveError `corrupt` when the directory cannot be used */
   infos(): BitmapInfo[] {
     if (this.problem) throw this.problem;
-    return this.bitmaps.map(({ name, granularity, enabled, state }) => {
-      return {
-        name,
-        granularity,
-        enabled,
-        inconsistent: state === 'inconsistent',
-        foreign: state === 'foreign',
-      };
+    return this.bitmaps.map(({ name, granularity, enabled, inconsistent, foreign }) => {
+      return { name, granularity, enabled, inconsistent, foreign };
     });
   }
 
@@ -68,10 +62,10 @@ export class BitmapList {
    */
   sound(name: string): Bitmap {
     const bitmap = this.find(name);
-    if (bitmap.state === 'sound') return bitmap;
+    if (bitmap.sound) return bitmap;
     const what = `${this.path}: bitmap ${JSON.stringify(name)}`;
     const data = { path: this.path, bitmap: name };
-    if (bitmap.state === 'foreign') {
+    if (bitmap.foreign) {
       throw new CalveError('unsupported', `${what} has extra data of a kind that is not known`, { data });
     }
     throw new CalveError(

@@ -68,7 +68,7 @@ export class BitmapWriter {
   mark(offset: number, length: number): void {
     if (length === 0) return;
     for (const bitmap of this.#parts.list.bitmaps) {
-      if (bitmap.enabled && bitmap.state === 'sound') bitmap.mark(offset, length);
+      if (bitmap.enabled && bitmap.sound) bitmap.mark(offset, length);
     }
   }
 
@@ -92,7 +92,7 @@ export class BitmapWriter {
       if (directory) {
         // One that cannot be kept up is outdated from now on, and stays marked.
         for (const bitmap of list.bitmaps) {
-          if (bitmap.state === 'foreign' && bitmap.enabled) bitmap.state = 'inconsistent';
+          if (bitmap.foreign && bitmap.enabled) bitmap.inconsistent = true;
         }
         await this.#directoryWriter.write(list, directory, true);
         await file.barrier();
@@ -106,7 +106,7 @@ export class BitmapWriter {
     const { list, geometry, header } = this.#parts;
     const { identity, enabled } = newBitmap(wanted, list, geometry, header.current);
     const size = { disk: geometry.size, cluster: geometry.clusterSize };
-    list.bitmaps.push(new Bitmap(identity, size, { state: 'sound', enabled }));
+    list.bitmaps.push(new Bitmap(identity, size, { inconsistent: false, enabled }));
     this.#otherDirectory = true;
   }
 
@@ -127,12 +127,12 @@ export class BitmapWriter {
     const { list, mutex, geometry } = this.#parts;
     return mutex.run(async () => {
       const found = list.find(name);
-      const bitmap = reset && found.state === 'inconsistent' ? found : list.sound(name);
+      const bitmap = reset && found.inconsistent && !found.foreign ? found : list.sound(name);
       const { granularityBits } = bitmap.identity;
       checkDiskSize(list.path, name, geometry.size, granularityBits);
       await this.#pageWriter.leavePages(bitmap);
       bitmap.restart(geometry.size);
-      bitmap.state = 'sound';
+      bitmap.inconsistent = false;
     });
   }
 
@@ -156,9 +156,9 @@ export class BitmapWriter {
    */
   checkResize(diskSize: number): void {
     const { list } = this.#parts;
-    for (const { name, state, identity } of list.bitmaps) {
-      if (state === 'foreign') list.sound(name);
-      if (state === 'sound') checkDiskSize(list.path, name, diskSize, identity.granularityBits);
+    for (const { name, inconsistent, identity } of list.bitmaps) {
+      if (inconsistent) continue;
+      checkDiskSize(list.path, list.sound(name).name, diskSize, identity.granularityBits);
     }
   }
 
@@ -171,7 +171,7 @@ export class BitmapWriter {
     this.checkResize(diskSize);
     await this.#parts.mutex.run(async () => {
       for (const bitmap of this.#parts.list.bitmaps) {
-        if (bitmap.state === 'sound') await this.#pageWriter.resize(bitmap, diskSize);
+        if (bitmap.sound) await this.#pageWriter.resize(bitmap, diskSize);
       }
     });
   }
@@ -181,7 +181,7 @@ export class BitmapWriter {
     const { list, file, frees, allocator, geometry, commit } = this.#parts;
     if (!this.#begun || (list.bitmaps.length === 0 && !this.#otherDirectory)) return;
     await this.#moveAll();
-    const changed = list.bitmaps.filter((bitmap) => bitmap.state === 'sound' && bitmap.placesChanged);
+    const changed = list.bitmaps.filter((bitmap) => bitmap.sound && bitmap.placesChanged);
     for (const bitmap of changed) await this.#placeTable(bitmap);
     let { directory } = list;
     if (this.#otherDirectory) {
@@ -208,7 +208,7 @@ export class BitmapWriter {
 
   async #moveAll(): Promise<void> {
     for (const bitmap of this.#parts.list.bitmaps) {
-      if (bitmap.state === 'sound') await this.#pageWriter.moveChanges(bitmap);
+      if (bitmap.sound) await this.#pageWriter.moveChanges(bitmap);
     }
   }
 

@@ -11,12 +11,6 @@ import {
 } from './bitmap-fields.ts';
 import { bitmapSize } from './bitmap-size.ts';
 
-/**
- * What can be done with a bitmap. An inconsistent one was in use when its writer ended without closing the image: its
- * bits are outdated. A foreign one has extra data without which it must not be used; both are left as they are.
- */
-export type BitmapState = 'sound' | 'inconsistent' | 'foreign';
-
 /** A bitmap's table in the file, in bytes. */
 export interface BitmapTablePlace {
   readonly offset: number;
@@ -38,7 +32,8 @@ export class Bitmap {
   readonly name: string;
   readonly identity: BitmapIdentity;
   readonly changes: BitChanges;
-  state: BitmapState;
+  /** It was in use when its writer ended without closing the image: its bits are outdated. */
+  inconsistent: boolean;
   /** Whether changes of the disk are set in it (flag `auto`). */
   enabled: boolean;
   /** Bits that it has. */
@@ -54,17 +49,27 @@ export class Bitmap {
   constructor(
     identity: BitmapIdentity,
     size: { readonly disk: number; readonly cluster: number },
-    is: { readonly state: BitmapState; readonly enabled: boolean; readonly table?: BitmapTablePlace },
+    is: { readonly inconsistent: boolean; readonly enabled: boolean; readonly table?: BitmapTablePlace },
   ) {
     this.identity = identity;
     this.name = Buffer.from(identity.nameBytes).toString('utf8');
     this.changes = new BitChanges(size.cluster);
-    this.state = is.state;
+    this.inconsistent = is.inconsistent;
     this.enabled = is.enabled;
     this.table = is.table;
     this.bits = bitmapSize(size.disk, identity.granularityBits, size.cluster).bits;
     this.#clusterSize = size.cluster;
     if (!is.table) this.restart(size.disk);
+  }
+
+  /** It has extra data without which it must not be used. */
+  get foreign(): boolean {
+    return this.identity.extraData.length > 0 && !this.identity.extraDataCompatible;
+  }
+
+  /** Its bits count. */
+  get sound(): boolean {
+    return !this.inconsistent && !this.foreign;
   }
 
   /** Bytes of the disk that a bit stands for. */

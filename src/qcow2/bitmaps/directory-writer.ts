@@ -28,7 +28,7 @@ export class DirectoryWriter {
    */
   async write(list: BitmapList, place: HostRange, inUse: boolean): Promise<void> {
     const entries = list.bitmaps.map((bitmap) =>
-      bitmap.encodeEntry(inUse || bitmap.state === 'inconsistent'),
+      bitmap.encodeEntry(bitmap.inconsistent || (inUse && bitmap.sound)),
     );
     this.#clusters.checkMetadata('bitmap directory', place.offset, place.length);
     await this.#file.write(Buffer.concat(entries), place.offset);

@@ -111,6 +111,10 @@ export class PageWriter {
   }
 
   #leave(place: number): void {
-    if (place > ALL_ONES) this.#left.push({ offset: place, length: this.#pages.clusterSize });
+    if (place <= ALL_ONES) return;
+    const { clusterSize } = this.#pages;
+    const kind = this.#clusters.kindOf(place / clusterSize);
+    // Of a table that leads to other metadata nothing is freed.
+    if (kind === undefined || kind === 'bitmap data') this.#left.push({ offset: place, length: clusterSize });
   }
 }

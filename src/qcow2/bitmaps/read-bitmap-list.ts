@@ -68,12 +68,11 @@ function decode(file: ImageFile, header: Qcow2Header, bytes: Uint8Array, count: 
     const extraData = bytes.slice(at + ENTRY_FIELDS_BYTES, at + nameAt);
     const nameBytes = bytes.slice(at + nameAt, at + nameAt + fields.nameSize);
     const extraDataCompatible = (fields.flags & EXTRA_DATA_COMPATIBLE) !== 0;
-    const foreign = extraData.length > 0 && !extraDataCompatible;
     const bitmap = new Bitmap(
       { nameBytes, granularityBits: fields.granularityBits, extraData, extraDataCompatible },
       { disk: header.size, cluster: header.clusterSize },
       {
-        state: (fields.flags & IN_USE) !== 0 ? 'inconsistent' : foreign ? 'foreign' : 'sound',
+        inconsistent: (fields.flags & IN_USE) !== 0,
         enabled: (fields.flags & AUTO) !== 0,
         table,
       },

@@ -101,7 +101,8 @@ export class BitmapModel {
     const most = this.#below(5) === 0 ? this.size : 9000;
     const length = Math.min(this.size - offset, this.#below(most));
     this.mark(offset, length);
-    const verb = this.#below(6);
+    // Much data would cost time and show nothing.
+    const verb = length > 100_000 ? this.#below(2) : this.#below(6);
     if (verb === 0) await disk.discard(offset, length);
     else if (verb === 1) await disk.writeZeroes(offset, length);
     else await disk.write(Buffer.alloc(length, 1 + this.#below(255)), offset);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import { BitmapModel, dirtyRanges } from '../../../test/support/bitmap-model.ts';
 import { report, run, succeed } from '../../../test/support/programs.ts';
@@ -194,6 +194,25 @@ describe('bitmaps of an open image', () => {
   });
 });
 
+it('bits that would take much memory are moved to the file, and count all the same', async () => {
+  const path = await image({ size: 48 * 1024 ** 3, clusterSize: 65_536 });
+  const count = 20_000;
+  await write(path, async (disk) => {
+    await disk.addBitmap({ name: 'b', granularity: 512 });
+    const before = (await stat(path)).size;
+    // Less than a cluster: nothing but the bitmap changes.
+    for (let index = 0; index < count; index += 1) await disk.discard(index * 2 * 1024 ** 2, 512);
+    assert.ok((await stat(path)).size > before + 4 * 1024 ** 2, 'bits are in the file');
+    const ranges = await dirtyRanges(disk, 'b');
+    assert.equal(ranges.length, count);
+    assert.ok(
+      ranges.every(({ offset, length }, index) => offset === index * 2 * 1024 ** 2 && length === 512),
+    );
+  });
+  assert.equal((await ours(path, 'b')).length, count);
+  await qemuImgCheck(path);
+});
+
 describe('random histories agree with a model, and with QEMU at the end', () => {
   for (const [clusterSize, size] of [
     [512, 3_000_320],
@@ -203,7 +222,7 @@ describe('random histories agree with a model, and with QEMU at the end', () => 
     it(`clusters of ${clusterSize} bytes`, async () => {
       const path = await image({ clusterSize, size });
       const model = new BitmapModel(size, seededRandom(clusterSize));
-      for (let opening = 0; opening < 3; opening += 1) {
+      for (let opening = 0; opening < 2; opening += 1) {
         await write(path, async (disk) => {
           await model.run(disk, 30);
           for (const name of model.bitmaps.keys()) {

@@ -42,3 +42,29 @@ it('a job that fails lets the others in', async () => {
   assert.equal(await gate.exclusive(async () => 7), 7);
   await gate.emptied();
 });
+
+it('what comes ahead of the first change runs once, for all that came at one time', async () => {
+  const events: string[] = [];
+  const job = (name: string) => async () => {
+    events.push(name);
+  };
+  const gate = new ChangeGate(async () => {
+    events.push('begins');
+    await turn();
+    events.push('begun');
+  });
+  await Promise.all([gate.shared(job('a')), gate.shared(job('b')), gate.exclusive(job('alone'))]);
+  await gate.shared(job('c'));
+  assert.deepEqual(events, ['begins', 'begun', 'a', 'b', 'alone', 'c']);
+});
+
+it('what comes ahead of the first change runs again when it failed, and that change did not run', async () => {
+  const events: string[] = [];
+  const gate = new ChangeGate(async () => {
+    events.push('begins');
+    if (events.length === 1) throw new Error('no');
+  });
+  await assert.rejects(gate.shared(async () => events.push('a')));
+  await gate.exclusive(async () => events.push('b'));
+  assert.deepEqual(events, ['begins', 'begins', 'b']);
+});

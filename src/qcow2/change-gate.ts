@@ -3,12 +3,19 @@
  * alone: it waits for those under way, and those that come later wait for it.
  */
 export class ChangeGate {
+  #before: (() => Promise<void>) | undefined;
+  #beginning: Promise<void> | undefined;
   /** Those that came and have not ended, the waiting ones among them. */
   #inside = 0;
   #running = 0;
   #alone: Promise<void> | undefined;
   #onQuiet: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
+
+  /** @param before runs once, ahead of the first job; when it fails, so does the job, and it runs again before the next */
+  constructor(before?: () => Promise<void>) {
+    this.#before = before;
+  }
 
   /** Runs `job` beside others. */
   async shared<T>(job: () => Promise<T>): Promise<T> {
@@ -17,6 +24,7 @@ export class ChangeGate {
       while (this.#alone) await this.#alone;
       this.#running += 1;
       try {
+        if (this.#before) await this.#begin(this.#before);
         return await job();
       } finally {
         this.#running -= 1;
@@ -36,6 +44,7 @@ export class ChangeGate {
       this.#alone = promise;
       try {
         if (this.#running > 0) await new Promise<void>((quiet) => (this.#onQuiet = quiet));
+        if (this.#before) await this.#begin(this.#before);
         return await job();
       } finally {
         this.#onQuiet = undefined;
@@ -50,6 +59,16 @@ export class ChangeGate {
   /** Resolves when all have ended that came before. For whoever lets nobody in any more. */
   async emptied(): Promise<void> {
     if (this.#inside > 0) await new Promise<void>((empty) => (this.#onEmpty = empty));
+  }
+
+  async #begin(before: () => Promise<void>): Promise<void> {
+    this.#beginning ??= before();
+    try {
+      await this.#beginning;
+      this.#before = undefined;
+    } finally {
+      this.#beginning = undefined;
+    }
   }
 
   #leave(): void {

@@ -2,6 +2,10 @@
 export type { AmendImageOptions, Amendment, AmendProgress } from './amend/amend-options.ts';
 export { type AmendOptions, amendQcow2 } from './amend/amend-qcow2.ts';
 export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
+export type { BitmapInfo } from './bitmaps/bitmap-list.ts';
+export type { NewBitmap } from './bitmaps/check-bitmap.ts';
+export type { DirtyExtent } from './bitmaps/dirty-extents.ts';
+export type { BitmapSource } from './bitmaps/merged-extents.ts';
 export { Chain, type ChainLimits } from './chain.ts';
 export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';
 export type { CheckReport, RepairReport } from './check/check-report.ts';

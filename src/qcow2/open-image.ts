@@ -1,4 +1,5 @@
 import type { Disk } from '../disk/index.ts';
+import { readBitmapList } from './bitmaps/read-bitmap-list.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
 import { dataFileName } from './data-file-name.ts';
@@ -51,6 +52,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const cipher = await openEncryption(file, header, options.encryption ?? {});
   if (cipher) taken.use(cipher);
   const data = guestData(dataFile ?? file, cipher);
+  const bitmaps = await readBitmapList(file, header);
   const backing = await options.openBacking(header);
   if (backing) taken.defer(() => backing.close());
   const { budgets } = chain;
@@ -59,7 +61,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const { compressionType } = header;
   const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
   const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
-  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, budgets };
+  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, budgets, bitmaps };
   const writer = writable ? await openWriter(image) : undefined;
   const held = taken.move();
   const release = async () => {
@@ -74,7 +76,17 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     }
   };
   const warnings = warningsOf(header, storage.path);
-  return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
+  return new Qcow2Disk({
+    file,
+    header: liveHeader,
+    map,
+    reader,
+    writer,
+    bitmaps,
+    backing,
+    warnings,
+    release,
+  });
 }
 
 async function openDataFile(

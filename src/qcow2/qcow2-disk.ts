@@ -1,5 +1,10 @@
 import { checkRange, type Disk, type Extent, type WritableDisk, type ZeroOptions } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
+import type { BitmapInfo, BitmapList } from './bitmaps/bitmap-list.ts';
+import { BitmapPages } from './bitmaps/bitmap-pages.ts';
+import type { NewBitmap } from './bitmaps/check-bitmap.ts';
+import { type DirtyExtent, dirtyExtents } from './bitmaps/dirty-extents.ts';
+import { type BitmapSource, mergedExtents } from './bitmaps/merged-extents.ts';
 import { chainExtents, ownExtents } from './disk-extents.ts';
 import type { ImageFile } from './image-file.ts';
 import type { ImageHeader } from './image-header.ts';
@@ -16,6 +21,7 @@ export interface Qcow2DiskParts {
   readonly reader: ClusterReader;
   /** Undefined when the image was opened for reading. */
   readonly writer: ImageWriter | undefined;
+  readonly bitmaps: BitmapList;
   readonly backing: Disk | null;
   readonly warnings: readonly string[];
   /** Gives back what was taken at opening: caches, locks, the file. */
@@ -103,6 +109,90 @@ export class Qcow2Disk implements WritableDisk {
     });
   }
 
+  /**
+   * The persistent dirty bitmaps, in the order of the directory (specification, "Bitmaps"). Those of an image that
+   * somebody wrote to who did not keep them up are not listed.
+   * @throws CalveError `corrupt` when the bitmap directory cannot be used; the disk can be read all the same
+   */
+  bitmaps(): readonly BitmapInfo[] {
+    this.#checkOpen();
+    return this.#parts.bitmaps.infos();
+  }
+
+  /**
+   * What a bitmap says of a range of the disk, in bytes; neighbours that are alike are merged. Where the disk is written
+   * meanwhile, each cluster of bits is as it was at one moment.
+   * @throws CalveError `not-found`; `corrupt` for a bitmap that is inconsistent or cannot be read, `unsupported` for one
+   *   with foreign extra data; `io`
+   */
+  async *dirtyExtents(bitmap: string, offset: number, length: number): AsyncGenerator<DirtyExtent> {
+    this.#checkOpen();
+    checkRange(this, offset, length);
+    const { file, map, writer, bitmaps } = this.#parts;
+    const pages = new BitmapPages(file, map.geometry.clusterSize);
+    yield* dirtyExtents(bitmaps.sound(bitmap), pages, offset, length, (job) =>
+      writer ? writer.parts.mutex.run(job) : job(),
+    );
+  }
+
+  /**
+   * Makes a bitmap in which no bit is set. As all changes of bitmaps, it is in the file when the image is closed.
+   * @throws CalveError `exists`; `usage` for the name or the granularity; `unsupported` in version 2; `out-of-range` for
+   *   a disk too large for the granularity, or empty, and for one bitmap too many
+   *
+   * @example
+   * await disk.addBitmap({ name: 'since-monday' });
+   */
+  addBitmap(bitmap: NewBitmap): Promise<void> {
+    return this.#changeBitmaps(async (bitmaps) => bitmaps.add(bitmap));
+  }
+
+  /**
+   * Removes a bitmap, in whatever state it is.
+   * @throws CalveError `not-found`
+   */
+  removeBitmap(name: string): Promise<void> {
+    return this.#changeBitmaps((bitmaps) => bitmaps.remove(name));
+  }
+
+  /**
+   * Clears every bit.
+   * @param options `reset`: also of a bitmap that is inconsistent, which counts again then, from now on (default false)
+   * @throws CalveError `not-found`; `corrupt` for a bitmap that is inconsistent; `unsupported` for one with foreign extra
+   *   data
+   */
+  clearBitmap(name: string, options: { readonly reset?: boolean } = {}): Promise<void> {
+    return this.#changeBitmaps((bitmaps) => bitmaps.clear(name, options.reset === true));
+  }
+
+  /**
+   * From now on changes of the disk are set in the bitmap.
+   * @throws CalveError as `clearBitmap`
+   */
+  enableBitmap(name: string): Promise<void> {
+    return this.#changeBitmaps(async (bitmaps) => bitmaps.setEnabled(name, true));
+  }
+
+  /**
+   * The bitmap stays as it is now.
+   * @throws CalveError as `clearBitmap`
+   */
+  disableBitmap(name: string): Promise<void> {
+    return this.#changeBitmaps(async (bitmaps) => bitmaps.setEnabled(name, false));
+  }
+
+  /**
+   * Sets in a bitmap what is dirty in others, of this disk by name, or of other disks of this size. Granularities may
+   * differ: a bit is set when any part of it is dirty. When reading a source fails, some of the bits are set.
+   * @throws CalveError as `dirtyExtents`, for the target and each source; `usage` for a disk of another size
+   */
+  mergeBitmap(
+    target: string,
+    sources: string | BitmapSource | readonly (string | BitmapSource)[],
+  ): Promise<void> {
+    return this.#changeBitmaps((bitmaps) => bitmaps.merge(target, mergedExtents(this, sources)));
+  }
+
   /** Ends what is under way, flushes, and releases everything, also when flushing fails; then it throws that error. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -125,6 +215,12 @@ export class Qcow2Disk implements WritableDisk {
   async #change(change: (writer: ImageWriter) => Promise<void>): Promise<void> {
     const writer = this.#toWrite();
     await writer.gate.shared(() => change(writer));
+  }
+
+  /** Alone: whoever changes the disk meanwhile would not know which bitmaps to tell. */
+  async #changeBitmaps(change: (bitmaps: ImageWriter['bitmaps']) => Promise<void>): Promise<void> {
+    const writer = this.#toWrite();
+    await writer.gate.exclusive(() => change(writer.bitmaps));
   }
 
   #toWrite(): ImageWriter {

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 export const PACKAGES = {
   'qemu-img': 'qemu-utils',
   'qemu-io': 'qemu-utils',
+  'qemu-nbd': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
   mke2fs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',

@@ -1,3 +1,4 @@
+import { bitmapClusterOffset, isBadBitmapTableEntry } from '../bitmaps/bitmap-table-entry.ts';
 import { ENTRY_SIZE } from '../constants.ts';
 import { boundedSegments } from './bounded-segments.ts';
 import { hexEntry } from './hex-entry.ts';
@@ -21,11 +22,9 @@ export async function addBitmaps(
       for (let at = 0; at < piece.bytes.length; at += ENTRY_SIZE) {
         const high = view.getUint32(at);
         const low = view.getUint32(at + 4);
-        const host = (high & 0x00ff_ffff) * 2 ** 32 + ((low & 0xffff_fe00) >>> 0);
+        const host = bitmapClusterOffset(high, low);
         const place = () => ({ bitmap: table.bitmap, structure: 'bitmap' as const });
-        // Bit 0 says what a cluster that lies nowhere reads as.
-        const reserved = (high & 0xff00_0000) !== 0 || (low & (host === 0 ? 0x1fe : 0x1ff)) !== 0;
-        if (reserved || (low & (clusterSize - 512)) !== 0) {
+        if (isBadBitmapTableEntry(high, low, clusterSize)) {
           if (!counter.tells) continue;
           const hostOffset = piece.offset + at;
           log.add('bitmap-table-entry-invalid', times, () => {

@@ -1,3 +1,4 @@
+import type { BitmapWriter } from '../bitmaps/bitmap-writer.ts';
 import { ChangeGate } from '../change-gate.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
@@ -11,28 +12,32 @@ export class ImageWriter {
   readonly parts: WriterParts;
   readonly metadata: ImageMetadata;
   /** Changes of parts of the image go through it beside each other, changes of the whole image alone. */
-  readonly gate: ChangeGate = new ChangeGate();
+  readonly gate: ChangeGate;
+  /** Told of every change of the disk ahead of it, by whoever makes it. */
+  readonly bitmaps: BitmapWriter;
   readonly #clusters: ClusterWriter;
   readonly #zeroer: ClusterZeroer;
   #flushing: Promise<void> | undefined;
 
-  constructor(parts: WriterParts, metadata: ImageMetadata) {
+  constructor(parts: WriterParts, metadata: ImageMetadata, bitmaps: BitmapWriter) {
     this.parts = parts;
     this.metadata = metadata;
+    this.bitmaps = bitmaps;
+    this.gate = new ChangeGate(() => bitmaps.begin());
     this.#clusters = new ClusterWriter(parts);
     this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.write(from, offset));
   }
 
   write(from: Uint8Array, offset: number): Promise<void> {
-    return this.#clusters.write(from, offset);
+    return this.#marked(offset, from.length, () => this.#clusters.write(from, offset));
   }
 
   writeZeroes(offset: number, length: number, storage: ZeroStorage): Promise<void> {
-    return this.#zeroer.writeZeroes(offset, length, storage);
+    return this.#marked(offset, length, () => this.#zeroer.writeZeroes(offset, length, storage));
   }
 
   discard(offset: number, length: number): Promise<void> {
-    return this.#zeroer.discard(offset, length);
+    return this.#marked(offset, length, () => this.#zeroer.discard(offset, length));
   }
 
   /** All that was written before the call is durable. Calls that wait for their turn together become one. */
@@ -45,15 +50,23 @@ export class ImageWriter {
   }
 
   /**
-   * Ends what is under way; then as `flush`, and lowers the refcounts on disk of what is no longer used, which a flush
-   * leaves for later.
+   * Ends what is under way; then as `flush`, stores the bitmaps, and lowers the refcounts on disk of what is no longer
+   * used, which a flush leaves for later.
    */
   async finish(): Promise<void> {
     await this.gate.emptied();
     await this.parts.mutex.run(async () => {
+      await commitMetadata(this.metadata);
+      await this.bitmaps.store();
       do await commitMetadata(this.metadata);
       while (isDirty(this.metadata));
     });
+  }
+
+  /** A change of a range of the disk, in bytes, which the bitmaps hear of first. */
+  #marked(offset: number, length: number, change: () => Promise<void>): Promise<void> {
+    this.bitmaps.mark(offset, length);
+    return this.bitmaps.isFull ? this.bitmaps.makeRoom().then(change) : change();
   }
 
   /** Drops what is cached. Nothing may be changed any more. */

@@ -1,5 +1,6 @@
 import { CalveError } from '../../errors/index.ts';
-import { ENTRY_SIZE, EXTENSION } from '../constants.ts';
+import type { BitmapList } from '../bitmaps/bitmap-list.ts';
+import { ENTRY_SIZE } from '../constants.ts';
 import { encryptionArea } from '../encryption/index.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
@@ -15,6 +16,7 @@ export interface ClaimSources {
   readonly l1: L1Table;
   readonly refcountTable: RefcountTable;
   readonly snapshots: SnapshotPlaces;
+  readonly bitmaps: BitmapList;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ClaimSources {
  * @throws CalveError `corrupt` for an L2 table that cannot be where its L1 entry says
  */
 export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim> {
-  const { header, l1, refcountTable, snapshots } = sources;
+  const { header, l1, refcountTable, snapshots, bitmaps } = sources;
   const length = header.clusterSize;
   yield { kind: 'header', offset: 0, length };
   yield { kind: 'L1 table', offset: l1.offset, length: l1.length * ENTRY_SIZE };
@@ -33,26 +35,15 @@ export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim>
   }
   if (snapshots.table) yield { kind: 'snapshot table', ...snapshots.table };
   for (const range of snapshots.l1Tables) yield { kind: 'L1 table of a snapshot', ...range };
-  yield* bitmapDirectory(header);
+  // What bitmaps lead to is not claimed: nothing is written there either (see PageWriter).
+  if (bitmaps.directory) yield { kind: 'bitmap directory', ...bitmaps.directory };
+  for (const { table } of bitmaps.bitmaps) if (table) yield { kind: 'bitmap table', ...table };
   if (header.cryptMethod === 'luks') yield { kind: 'LUKS header', ...encryptionArea(header) };
   for (let index = 0; index < l1.length; index += 1) {
     const offset = l1.tableOffset(index);
     if (offset === 0) continue;
     if (offset % length !== 0 || offset > sources.file.end - length) throw misplaced(sources, index, offset);
     yield { kind: l1.isCopied(index) ? 'L2 table' : 'shared L2 table', offset, length };
-  }
-}
-
-/** Section "Bitmaps extension". One that lies nowhere is left for a check to report: nothing here reads bitmaps. */
-function* bitmapDirectory(header: Qcow2Header): Generator<MetadataClaim> {
-  const data = header.extensions.find(({ type }) => type === EXTENSION.bitmaps)?.data;
-  if (!data || data.length < 24) return;
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const length = view.getUint32(8) * 2 ** 32 + view.getUint32(12);
-  const offset = view.getUint32(16) * 2 ** 32 + view.getUint32(20);
-  // QEMU's limit of a directory: 65,535 bitmaps with entries of 1 KiB.
-  if (length <= 64 * 1024 ** 2 && offset <= Number.MAX_SAFE_INTEGER - length) {
-    yield { kind: 'bitmap directory', offset, length };
   }
 }
 

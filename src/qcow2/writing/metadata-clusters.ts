@@ -11,6 +11,8 @@ export type MetadataKind =
   | 'snapshot table'
   | 'L1 table of a snapshot'
   | 'bitmap directory'
+  | 'bitmap table'
+  | 'bitmap data'
   | 'LUKS header';
 
 /** A structure and its place in the file, in bytes. */
@@ -31,6 +33,8 @@ const KINDS: readonly MetadataKind[] = [
   'L1 table of a snapshot',
   'bitmap directory',
   'LUKS header',
+  'bitmap table',
+  'bitmap data',
 ];
 /**
  * More than the tables of any image within QEMU's limits; a header can name so much only by naming clusters again and

@@ -1,4 +1,7 @@
 import { RangeLocks } from '../../disk/index.ts';
+import type { BitmapList } from '../bitmaps/bitmap-list.ts';
+import { BitmapPages } from '../bitmaps/bitmap-pages.ts';
+import { BitmapWriter } from '../bitmaps/bitmap-writer.ts';
 import type { ChainBudgets } from '../chain.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
@@ -36,21 +39,23 @@ export interface OpenImage {
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
   readonly budgets: ChainBudgets;
+  readonly bitmaps: BitmapList;
 }
 
 /**
  * Reads what writing takes, and checks that no two structures lie on one cluster. Then, as the first write, clears the
- * autoclear bits: what they vouch for is not kept up here (traps 4 and 32), but for a raw data file.
+ * autoclear bits of what is not kept up here: all but those of bitmaps and of a raw data file (traps 4 and 32).
  * @throws CalveError `corrupt`, `io`
  */
 export async function openWriter(image: OpenImage): Promise<ImageWriter> {
-  const { file, l1, l2, map, budgets } = image;
+  const { file, l1, l2, map, budgets, bitmaps } = image;
+  if (bitmaps.problem) throw bitmaps.problem;
   const header = image.header.current;
   const { geometry } = map;
   const { clusterSize } = geometry;
   const refcountTable = await readRefcountTable(file, header);
   const snapshots = await readSnapshotPlaces(file, header);
-  const claims = metadataClaims({ file, header, l1, refcountTable, snapshots });
+  const claims = metadataClaims({ file, header, l1, refcountTable, snapshots, bitmaps });
   const clusters = new MetadataClusters(file.path, clusterSize, claims);
   const refcounts = new Refcounts(file, geometry, refcountTable, budgets.refcounts);
   const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);
@@ -75,10 +80,28 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
     image.dataFile !== undefined &&
     header.backingFile === undefined &&
     header.autoclear.has('raw external data');
-  if (header.autoclear.size > (keepsRaw ? 1 : 0)) {
-    await image.header.patch({ autoclear: new Set(keepsRaw ? ['raw external data'] : []) });
+  const keptUp = [...header.autoclear].filter((feature) => {
+    return feature === 'bitmaps'
+      ? bitmaps.directory !== undefined
+      : feature === 'raw external data' && keepsRaw;
+  });
+  if (keptUp.length < header.autoclear.size) {
+    await image.header.patch({ autoclear: new Set(keptUp) });
     await file.barrier();
   }
+  const mutex = new Mutex();
+  const bitmapWriter = new BitmapWriter({
+    file,
+    header: image.header,
+    geometry,
+    list: bitmaps,
+    pages: new BitmapPages(file, clusterSize),
+    allocator,
+    clusters,
+    frees,
+    mutex,
+    commit: () => commitMetadata(metadata),
+  });
   return new ImageWriter(
     {
       file,
@@ -93,7 +116,7 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
       allocator,
       frees,
       tables: new WritableTables(l1, l2, clusterSize, allocator, frees),
-      mutex: new Mutex(),
+      mutex,
       locks: new RangeLocks(),
       makeRoom: async () => {
         const much =
@@ -104,5 +127,6 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
       },
     },
     metadata,
+    bitmapWriter,
   );
 }

@@ -83,6 +83,11 @@ export class ClusterReader {
     return true;
   }
 
+  /** Other compressed data is going to lie at this host offset, where nobody reads any more. */
+  forgetUnpacked(host: number): void {
+    this.#unpacked.delete(host);
+  }
+
   /** Parts that lie apart are read at the same time. */
   async #startReads(into: Uint8Array, offset: number, reads: TaskGroup): Promise<void> {
     const mapping = emptyMapping();

@@ -1,9 +1,13 @@
 import { ChangeGate } from '../change-gate.ts';
+import { TaskGroup } from '../task-group.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
+import { CompressedWriter } from './compressed-writer.ts';
+import type { DetectZeroes } from './detect-zeroes.ts';
 import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
 import type { WriterParts } from './writer-parts.ts';
 import type { ZeroStorage } from './zero-change.ts';
+import { zeroRuns } from './zero-runs.ts';
 
 /** Everything that changes an image. Ranges are checked by the caller. */
 export class ImageWriter {
@@ -14,17 +18,30 @@ export class ImageWriter {
   readonly gate: ChangeGate = new ChangeGate();
   readonly #clusters: ClusterWriter;
   readonly #zeroer: ClusterZeroer;
+  readonly #compressed: CompressedWriter;
+  readonly #detectZeroes: DetectZeroes;
   #flushing: Promise<void> | undefined;
 
-  constructor(parts: WriterParts, metadata: ImageMetadata) {
+  constructor(parts: WriterParts, metadata: ImageMetadata, detectZeroes: DetectZeroes = 'off') {
     this.parts = parts;
     this.metadata = metadata;
     this.#clusters = new ClusterWriter(parts);
-    this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.write(from, offset));
+    this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.#clusters.write(from, offset));
+    this.#compressed = new CompressedWriter(parts, metadata.header, {
+      write: (from, offset) => this.#clusters.write(from, offset),
+      writeZeroes: (offset, length) => this.#zeroer.writeZeroes(offset, length, 'punched'),
+    });
+    this.#detectZeroes = detectZeroes;
   }
 
   write(from: Uint8Array, offset: number): Promise<void> {
-    return this.#clusters.write(from, offset);
+    if (this.#detectZeroes === 'off') return this.#clusters.write(from, offset);
+    return this.#writeDetecting(from, offset, this.#detectZeroes === 'unmap' ? 'punched' : 'kept');
+  }
+
+  /** Whole clusters; the disk's last may be short. */
+  writeCompressed(from: Uint8Array, offset: number): Promise<void> {
+    return this.#compressed.write(from, offset);
   }
 
   writeZeroes(offset: number, length: number, storage: ZeroStorage): Promise<void> {
@@ -50,6 +67,7 @@ export class ImageWriter {
    */
   async finish(): Promise<void> {
     await this.gate.emptied();
+    await this.#compressed.end();
     await this.parts.mutex.run(async () => {
       do await commitMetadata(this.metadata);
       while (isDirty(this.metadata));
@@ -59,5 +77,15 @@ export class ImageWriter {
   /** Drops what is cached. Nothing may be changed any more. */
   forget(): void {
     this.metadata.refcounts.clear();
+  }
+
+  async #writeDetecting(from: Uint8Array, offset: number, storage: ZeroStorage): Promise<void> {
+    const writes = new TaskGroup();
+    for (const { start, end, zero } of zeroRuns(from, offset, this.parts.geometry.clusterSize)) {
+      const at = offset + start;
+      if (zero) writes.add(this.#zeroer.writeZeroes(at, end - start, storage));
+      else writes.add(this.#clusters.write(from.subarray(start, end), at));
+    }
+    await writes.end();
   }
 }

@@ -10,6 +10,7 @@ import type { L2Tables } from '../mapping/l2-tables.ts';
 import { Allocator } from './allocator.ts';
 import { CountedClusters } from './counted-clusters.ts';
 import { DataFileClusters } from './data-file-clusters.ts';
+import type { DetectZeroes } from './detect-zeroes.ts';
 import { ImageWriter } from './image-writer.ts';
 import { metadataClaims } from './metadata-claims.ts';
 import { MetadataClusters } from './metadata-clusters.ts';
@@ -36,6 +37,7 @@ export interface OpenImage {
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
   readonly budgets: ChainBudgets;
+  readonly detectZeroes: DetectZeroes;
 }
 
 /**
@@ -104,5 +106,6 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
       },
     },
     metadata,
+    image.detectZeroes,
   );
 }

@@ -6,7 +6,7 @@ import { seconds } from '../requests.ts';
 
 /** Opening and closing images. */
 export function openCases(scene: BenchScene): BenchCase[] {
-  const scale = scene.short ? 1 : 5;
+  const scale = scene.short ? 1 : 10;
   const empty = scene.join('empty.qcow2');
   let chain = '';
   const of = (
@@ -34,14 +34,14 @@ export function openCases(scene: BenchScene): BenchCase[] {
     chain = await makeChain(scene, 16 * MIB);
   };
   return [
-    of('one image to read', () => empty, false, 400 * scale, makeEmpty),
+    of('one image to read', () => empty, false, 100 * scale, makeEmpty),
     of(
       'one image to write',
       () => empty,
       true,
-      400 * scale,
+      100 * scale,
       async () => {},
     ),
-    of('a chain of 10 to read', () => chain, false, 60 * scale, makeLayers),
+    of('a chain of 10 to read', () => chain, false, 20 * scale, makeLayers),
   ];
 }

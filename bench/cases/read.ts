@@ -16,8 +16,8 @@ const WAYS: Readonly<
 
 /** Reads of an image that the page cache holds. */
 export function readCases(scene: BenchScene): BenchCase[] {
-  const size = scene.short ? 64 * MIB : 512 * MIB;
-  const scale = scene.short ? 1 : 4;
+  const size = scene.short ? 16 * MIB : 512 * MIB;
+  const scale = scene.short ? 1 : 8;
   const image = (make: (scene: BenchScene, size: number) => Promise<string>) => {
     let made: Promise<string> | undefined;
     return () => (made ??= make(scene, size));
@@ -33,7 +33,7 @@ export function readCases(scene: BenchScene): BenchCase[] {
     },
     peer: async () => qemuRequests(await path(), requests),
   });
-  const few = 4000 * scale;
+  const few = 1000 * scale;
   return [
     of('4 KiB at random, depth 1', plain, 'quick', scattered(4096, few, 1)),
     of('4 KiB at random, depth 1, thread pool', plain, 'pool', scattered(4096, few, 1)),

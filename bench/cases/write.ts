@@ -7,9 +7,9 @@ import { makeRequests, type Requests, scattered, seconds, sequential } from '../
 
 /** Writes into an image in the page cache; durable only where a case says so. */
 export function writeCases(scene: BenchScene): BenchCase[] {
-  const size = scene.short ? 64 * MIB : 512 * MIB;
-  const scale = scene.short ? 1 : 4;
-  const few = 2000 * scale;
+  const size = scene.short ? 16 * MIB : 512 * MIB;
+  const scale = scene.short ? 1 : 20;
+  const few = 200 * scale;
   let made: Promise<string> | undefined;
   const plain = () => (made ??= makePlain(scene, size));
   const fresh = async (options: Partial<CreateOptions> = {}): Promise<string> => {
@@ -42,8 +42,8 @@ export function writeCases(scene: BenchScene): BenchCase[] {
     of('4 KiB at random in place, depth 1', plain, scattered(4096, few, 1)),
     of('4 KiB at random in place, depth 32', plain, scattered(4096, 4 * few, 32)),
     of('64 KiB in order in place, depth 4', plain, sequential(65_536, few / 4, 4)),
-    of('4 KiB in place and a flush for each, depth 1', plain, scattered(4096, 50 * scale, 1), 1),
-    of('4 KiB to new clusters and a flush for each', fresh, scattered(4096, 50 * scale, 1), 1),
+    of('4 KiB in place and a flush for each, depth 1', plain, scattered(4096, 10 * scale, 1), 1),
+    of('4 KiB to new clusters and a flush for each', fresh, scattered(4096, 10 * scale, 1), 1),
     ...(['zlib', 'zstd'] as const).map((type) => compressedCase(scene, type, fresh, size)),
   ];
 }

@@ -273,6 +273,21 @@ describe('writing compressed clusters', () => {
     await disk.close();
   });
 
+  it('trap 15: clears the subclusters of what is compressed', async () => {
+    const path = fresh('qcow2');
+    const options = 'extended_l2=on,cluster_size=16k';
+    await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', options, path, '256k']);
+    await qemuIo(path, ['write -P 1 0 5k', 'write -z 20k 3k', 'write -P 2 100k 2k']);
+    const content = Buffer.alloc(256 * 1024);
+    content.fill(2, 100 * 1024, 102 * 1024);
+    content.set(text(48 * 1024, 3));
+    const disk = await open(path);
+    await disk.writeCompressed(content.subarray(0, 48 * 1024), 0);
+    await disk.close();
+    await assertSound(path, content);
+    assert.equal((await qemuCounts(path))?.compressedClusters, 3);
+  });
+
   it('refuses parts of clusters, as QEMU does', async () => {
     const path = await create();
     const disk = await open(path);

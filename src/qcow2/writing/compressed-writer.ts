@@ -192,7 +192,7 @@ export class CompressedWriter {
   /** Points the L2 entries at the data. */
   async #link(pieces: readonly Piece[]): Promise<void> {
     const { geometry, tables, frees, reader } = this.#parts;
-    const { clusterBits, tableEntries } = geometry;
+    const { clusterBits, tableEntries, subclusters } = geometry;
     const index = Math.floor((pieces[0]?.cluster ?? 0) / tableEntries);
     const table = await tables.forWriting(index);
     for (const { cluster, host, length } of pieces) {
@@ -200,6 +200,7 @@ export class CompressedWriter {
       reader.forgetUnpacked(host);
       releaseEntry(table, entry, geometry, frees, 'kept');
       table.set(entry, compressedHigh(host, length, clusterBits), compressedLow(host));
+      if (subclusters > 1) table.setBits(entry, 0, 0);
     }
     tables.markDirty(table);
   }

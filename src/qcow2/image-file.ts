@@ -7,6 +7,12 @@ import { InFlight } from './in-flight.ts';
 export const QUICK_READ: number = 128 * 1024;
 
 /**
+ * Synchronous reads that are left out after the first slow one: few, since a busy machine makes one slow by chance. While
+ * the device stays slow, each probe doubles them.
+ */
+const FIRST_PAUSE = 8;
+
+/**
  * An image's file, as the engine uses it: reads that end in zeros past the end of the file, barriers, and the count of
  * what is under way. Offsets and lengths are bytes, in the file.
  */
@@ -15,7 +21,7 @@ export class ImageFile {
   /** Reads and writes of clusters that a mapping change could take away. */
   readonly inFlight: InFlight = new InFlight();
   readonly #storage: ImageStorage;
-  readonly #watch = new LatencyWatch();
+  readonly #watch = new LatencyWatch({ pause: FIRST_PAUSE });
   #end: number;
   #unsynced = false;
   #failure: unknown;
@@ -72,7 +78,7 @@ export class ImageFile {
       );
     }
     const bytes = new Uint8Array(length);
-    await this.read(bytes, offset);
+    if (!this.tryRead(bytes, offset)) await this.read(bytes, offset);
     return bytes;
   }
 

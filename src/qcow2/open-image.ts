@@ -18,6 +18,7 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import type { DetectZeroes } from './writing/detect-zeroes.ts';
 import { openWriter } from './writing/open-writer.ts';
 
 /** How the image in a file that is open already is opened. */
@@ -25,6 +26,7 @@ export interface OpenImageOptions {
   readonly writable: boolean;
   readonly chain: Chain;
   readonly encryption?: EncryptionOptions;
+  readonly detectZeroes?: DetectZeroes;
   /** Called once the header is found to be right. */
   readonly openBacking: (header: Qcow2Header) => Promise<Disk | null>;
   /** Called for an image whose guest data lies in a file of its own (default `denyDataFile`). */
@@ -61,7 +63,9 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const { compressionType } = header;
   const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
   const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
-  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, budgets, bitmaps };
+  const { detectZeroes = 'off' } = options;
+  const shared = { file, data, dataFile, l1, l2, map, reader, budgets };
+  const image = { ...shared, header: liveHeader, bitmaps, detectZeroes };
   const writer = writable ? await openWriter(image) : undefined;
   const held = taken.move();
   const release = async () => {

@@ -7,6 +7,7 @@ import type { EncryptionOptions } from './encryption/index.ts';
 import { openImage } from './open-image.ts';
 import type { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
+import type { DetectZeroes } from './writing/detect-zeroes.ts';
 
 /** How an image is opened. The limits count for a chain that begins here. */
 export interface OpenQcow2Options extends ChainLimits {
@@ -20,6 +21,8 @@ export interface OpenQcow2Options extends ChainLimits {
   readonly dataFile?: DataFilePolicy;
   /** What opens an encrypted image (LUKS, and QEMU's legacy AES). */
   readonly encryption?: EncryptionOptions;
+  /** What becomes of zeros that are written (default off: they are data). */
+  readonly detectZeroes?: DetectZeroes;
   /** A policy that opens an image passes its request's chain on. */
   readonly chain?: Chain;
 }
@@ -41,9 +44,9 @@ export async function openQcow2(path: string, options: OpenQcow2Options): Promis
   try {
     // Before anything is read: what a writer changes meanwhile must not be seen half.
     if (options.lock !== false) lockImage(file, writable ? 'write' : 'read');
-    const { encryption = {}, lock = true, dataFile = denyDataFile } = options;
+    const { encryption = {}, lock = true, dataFile = denyDataFile, detectZeroes = 'off' } = options;
     const policies = { openBacking: follow, dataFile };
-    return await openImage(file, { writable, chain, encryption, lock, ...policies });
+    return await openImage(file, { writable, chain, encryption, lock, detectZeroes, ...policies });
   } catch (error) {
     await file.close();
     throw error;

@@ -90,6 +90,21 @@ export class Qcow2Disk implements WritableDisk {
     });
   }
 
+  /**
+   * As `write`, compressed as the image's header says, and packed tightly. A cluster that compression makes no smaller is
+   * written plain, one of zeros becomes a zero cluster. What lay there before is freed. Many calls at a time are
+   * compressed by several threads.
+   * @param from whole clusters; the last one of the disk may be short
+   * @throws CalveError `out-of-range` for parts of clusters; `unsupported` with encryption or an external data file; as
+   *   `write`
+   */
+  writeCompressed(from: Uint8Array, offset: number): Promise<void> {
+    return this.#change((writer) => {
+      checkRange(this, offset, from.length);
+      return writer.writeCompressed(from, offset);
+    });
+  }
+
   flush(): Promise<void> {
     return this.#change((writer) => writer.flush());
   }

@@ -1,3 +1,4 @@
+import { readBitmapList } from '../bitmaps/read-bitmap-list.ts';
 import { CacheBudget } from '../bounded-cache.ts';
 import { type Geometry, geometryOf } from '../geometry.ts';
 import type { ImageFile } from '../image-file.ts';
@@ -37,7 +38,8 @@ export async function openBookkeeping(file: ImageFile, header: ImageHeader): Pro
   const l1 = await readL1Table(file, header.current);
   const refcountTable = await readRefcountTable(file, header.current);
   const snapshots = await readSnapshotPlaces(file, header.current);
-  const claims = metadataClaims({ file, header: header.current, l1, refcountTable, snapshots });
+  const bitmaps = await readBitmapList(file, header.current);
+  const claims = metadataClaims({ file, header: header.current, l1, refcountTable, snapshots, bitmaps });
   const clusters = new MetadataClusters(file.path, clusterSize, claims);
   const refcounts = new Refcounts(file, geometry, refcountTable, new CacheBudget(REFCOUNT_MEMORY));
   const allocator = new Allocator(file, clusterSize, refcounts, refcountTable, clusters);

@@ -42,6 +42,8 @@ export class CompressThread {
     this.#worker.on('messageerror', (cause) => this.#fail(died('sent what cannot be read', cause)));
     this.#worker.on('error', (cause) => this.#fail(died(cause.message, cause)));
     this.#worker.on('exit', (code) => this.#fail(died(`exited with code ${code}`)));
+    // A thread without work keeps no process alive.
+    this.#worker.unref();
   }
 
   /** Batches that are with the thread. */
@@ -53,7 +55,7 @@ export class CompressThread {
   compress(batch: ClusterBatch): Promise<void> {
     if (this.#failure) return Promise.reject(this.#failure);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#jobs.push({ batch, resolve, reject });
+    if (this.#jobs.push({ batch, resolve, reject }) === 1) this.#worker.ref();
     const { input, output, chosen, lengths } = batch;
     this.#worker.postMessage({ input, output, chosen, lengths }, [input.buffer, output.buffer]);
     return promise;
@@ -66,6 +68,7 @@ export class CompressThread {
   async end(failure: CalveError): Promise<void> {
     this.#fail(failure);
     Atomics.store(this.#ended, 0, 1);
+    this.#worker.ref();
     this.#worker.postMessage(null);
     await this.#exited;
   }
@@ -79,6 +82,7 @@ export class CompressThread {
   #finish(done: ClusterBatch): void {
     const job = this.#jobs.shift();
     if (!job) return;
+    if (this.#jobs.length === 0) this.#worker.unref();
     job.batch.input = done.input;
     job.batch.output = done.output;
     job.batch.lengths = done.lengths;

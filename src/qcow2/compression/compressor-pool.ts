@@ -75,6 +75,14 @@ export class CompressorPool implements AsyncDisposable {
     for (const oldest of underWay) yield await finished(oldest);
   }
 
+  /**
+   * Compresses one batch. Whoever asks for many at once bounds how many there are.
+   * @throws CalveError `aborted`; `closed`; `io` when a thread died
+   */
+  compressBatch(batch: ClusterBatch): Promise<void> {
+    return this.#start(batch);
+  }
+
   /** Ends the threads; work under way is lost. A second call does nothing. */
   async close(): Promise<void> {
     const closed = new CalveError('closed', 'the compressor pool was closed');

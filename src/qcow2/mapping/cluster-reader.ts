@@ -83,6 +83,11 @@ export class ClusterReader {
     return true;
   }
 
+  /** Other compressed data is going to lie at this host offset, where nobody reads any more. */
+  forgetUnpacked(host: number): void {
+    this.#unpacked.delete(host);
+  }
+
   /** Parts that lie apart are read at the same time. */
   async #startReads(into: Uint8Array, offset: number, reads: TaskGroup): Promise<void> {
     const mapping = emptyMapping();
@@ -162,7 +167,7 @@ export class ClusterReader {
   async #unpack(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
     // The last sector may end past the end of the file, and a stream cut short there is found out when unpacked.
     const packed = new Uint8Array(Math.max(0, Math.min(hostLength, this.#file.end - host)));
-    await this.#file.read(packed, host);
+    if (!this.#file.tryRead(packed, host)) await this.#file.read(packed, host);
     const cluster = new Uint8Array(this.#map.geometry.clusterSize);
     try {
       decompressCluster(this.#compressionType, packed, cluster);

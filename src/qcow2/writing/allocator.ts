@@ -29,6 +29,8 @@ export class Allocator {
   #hint = 0;
   /** Clusters from here on lie past the end of the file and were never given away. */
   #freshFrom: number;
+  /** Told of each cluster that is free again. */
+  onFree: (cluster: number) => void = () => {};
 
   constructor(
     file: ImageFile,
@@ -55,6 +57,21 @@ export class Allocator {
         return this.#give(first, count);
       }
     }
+  }
+
+  /** Just this cluster, for guest data; false when it is not free. */
+  async takeAt(cluster: number): Promise<boolean> {
+    do if (!(await this.#refcounts.isFree(cluster))) return false;
+    while (!(await this.#prepare(cluster, 1)));
+    if (cluster === this.#hint) this.#hint += 1;
+    await this.#give(cluster, 1);
+    return true;
+  }
+
+  /** One reference more on a cluster that holds guest data; false when it cannot have more (trap 29). */
+  share(cluster: number): Promise<boolean> {
+    this.#metadata.checkData(cluster * this.#clusterSize, this.#clusterSize);
+    return this.#refcounts.raise(cluster);
   }
 
   /** Clusters in a row for a structure, which count as metadata from then on (trap 30). */
@@ -86,6 +103,7 @@ export class Allocator {
     await this.#refcounts.lower(first, count, keepShared ? SHARED_BY_TWO : undefined, (cluster) => {
       const offset = cluster * this.#clusterSize;
       this.#hint = Math.min(this.#hint, cluster);
+      this.onFree(cluster);
       if (this.#metadata.kindOf(cluster) !== undefined) this.#metadata.remove(offset, this.#clusterSize);
       if (run && run.offset + run.length === offset) {
         run.length += this.#clusterSize;

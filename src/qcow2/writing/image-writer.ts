@@ -1,10 +1,14 @@
 import type { BitmapWriter } from '../bitmaps/bitmap-writer.ts';
 import { ChangeGate } from '../change-gate.ts';
+import { TaskGroup } from '../task-group.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
+import { CompressedWriter } from './compressed-writer.ts';
+import type { DetectZeroes } from './detect-zeroes.ts';
 import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
 import type { WriterParts } from './writer-parts.ts';
 import type { ZeroStorage } from './zero-change.ts';
+import { zeroRuns } from './zero-runs.ts';
 
 /** Everything that changes an image. Ranges are checked by the caller. */
 export class ImageWriter {
@@ -17,19 +21,39 @@ export class ImageWriter {
   readonly bitmaps: BitmapWriter;
   readonly #clusters: ClusterWriter;
   readonly #zeroer: ClusterZeroer;
+  readonly #compressed: CompressedWriter;
+  readonly #detectZeroes: DetectZeroes;
   #flushing: Promise<void> | undefined;
 
-  constructor(parts: WriterParts, metadata: ImageMetadata, bitmaps: BitmapWriter) {
+  constructor(
+    parts: WriterParts,
+    metadata: ImageMetadata,
+    bitmaps: BitmapWriter,
+    detectZeroes: DetectZeroes = 'off',
+  ) {
     this.parts = parts;
     this.metadata = metadata;
     this.bitmaps = bitmaps;
     this.gate = new ChangeGate(() => bitmaps.begin());
     this.#clusters = new ClusterWriter(parts);
-    this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.write(from, offset));
+    this.#zeroer = new ClusterZeroer(parts, (from, offset) => this.#clusters.write(from, offset));
+    this.#compressed = new CompressedWriter(parts, metadata.header, {
+      write: (from, offset) => this.#clusters.write(from, offset),
+      writeZeroes: (offset, length) => this.#zeroer.writeZeroes(offset, length, 'punched'),
+    });
+    this.#detectZeroes = detectZeroes;
   }
 
   write(from: Uint8Array, offset: number): Promise<void> {
-    return this.#marked(offset, from.length, () => this.#clusters.write(from, offset));
+    return this.#marked(offset, from.length, () => {
+      if (this.#detectZeroes === 'off') return this.#clusters.write(from, offset);
+      return this.#writeDetecting(from, offset, this.#detectZeroes === 'unmap' ? 'punched' : 'kept');
+    });
+  }
+
+  /** Whole clusters; the disk's last may be short. */
+  writeCompressed(from: Uint8Array, offset: number): Promise<void> {
+    return this.#marked(offset, from.length, () => this.#compressed.write(from, offset));
   }
 
   writeZeroes(offset: number, length: number, storage: ZeroStorage): Promise<void> {
@@ -55,6 +79,7 @@ export class ImageWriter {
    */
   async finish(): Promise<void> {
     await this.gate.emptied();
+    await this.#compressed.end();
     await this.parts.mutex.run(async () => {
       await commitMetadata(this.metadata);
       await this.bitmaps.store();
@@ -72,5 +97,15 @@ export class ImageWriter {
   /** Drops what is cached. Nothing may be changed any more. */
   forget(): void {
     this.metadata.refcounts.clear();
+  }
+
+  async #writeDetecting(from: Uint8Array, offset: number, storage: ZeroStorage): Promise<void> {
+    const writes = new TaskGroup();
+    for (const { start, end, zero } of zeroRuns(from, offset, this.parts.geometry.clusterSize)) {
+      const at = offset + start;
+      if (zero) writes.add(this.#zeroer.writeZeroes(at, end - start, storage));
+      else writes.add(this.#clusters.write(from.subarray(start, end), at));
+    }
+    await writes.end();
   }
 }

@@ -13,6 +13,7 @@ import type { L2Tables } from '../mapping/l2-tables.ts';
 import { Allocator } from './allocator.ts';
 import { CountedClusters } from './counted-clusters.ts';
 import { DataFileClusters } from './data-file-clusters.ts';
+import type { DetectZeroes } from './detect-zeroes.ts';
 import { ImageWriter } from './image-writer.ts';
 import { metadataClaims } from './metadata-claims.ts';
 import { MetadataClusters } from './metadata-clusters.ts';
@@ -40,6 +41,7 @@ export interface OpenImage {
   readonly reader: ClusterReader;
   readonly budgets: ChainBudgets;
   readonly bitmaps: BitmapList;
+  readonly detectZeroes: DetectZeroes;
 }
 
 /**
@@ -128,5 +130,6 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
     },
     metadata,
     bitmapWriter,
+    image.detectZeroes,
   );
 }

@@ -58,6 +58,23 @@ export class Refcounts {
     }
   }
 
+  /** Whether nothing uses the cluster. */
+  async isFree(cluster: number): Promise<boolean> {
+    const { block, start } = await this.#blockOf(cluster, cluster + 1);
+    return (block?.get(cluster - start) ?? 0) === 0;
+  }
+
+  /** One reference more on a cluster that is in use; false when the width cannot hold it (trap 29). */
+  async raise(cluster: number): Promise<boolean> {
+    const { block, start } = await this.#blockOf(cluster, cluster + 1);
+    const count = block?.get(cluster - start) ?? 0;
+    if (!block || count === 0) throw this.#inUseWithoutCount(cluster);
+    if (count >= maxRefcount(this.#geometry.refcountBits)) return false;
+    block.set(cluster - start, count + 1);
+    this.#markDirty(block);
+    return true;
+  }
+
   /**
    * Takes one reference off each of some clusters in a row, and tells of each that has none left.
    * @param except clusters with this count are left as they are

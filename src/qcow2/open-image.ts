@@ -17,6 +17,8 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import { SnapshotTable } from './snapshots/snapshot-table.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import { openWriter } from './writing/open-writer.ts';
 
 /** How the image in a file that is open already is opened. */
@@ -59,10 +61,14 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const { compressionType } = header;
   const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
   const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
-  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, budgets };
+  const table = new SnapshotTable(file, liveHeader);
+  const image = { file, data, dataFile, header: liveHeader, l1, l2, map, reader, snapshots: table, budgets };
   const writer = writable ? await openWriter(image) : undefined;
+  const { tables } = budgets;
+  const snapshots = new Snapshots({ file, header: liveHeader, table, data, map, backing, tables, unpacked });
   const held = taken.move();
   const release = async () => {
+    await snapshots.close();
     // The budget may live on, with the rest of the chain.
     l2.forget();
     unpacked.clear();
@@ -74,7 +80,8 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     }
   };
   const warnings = warningsOf(header, storage.path);
-  return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
+  const parts = { file, header: liveHeader, map, reader, snapshots, writer, backing, warnings, release };
+  return new Qcow2Disk(parts);
 }
 
 async function openDataFile(

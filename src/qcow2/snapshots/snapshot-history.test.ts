@@ -15,7 +15,7 @@ const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
 
 // Longer, elsewhere: CALVE_HISTORY_SEED=7 CALVE_HISTORY_STEPS=200 node --test src/qcow2/snapshots/snapshot-history.test.ts
-const { CALVE_HISTORY_SEED = '1', CALVE_HISTORY_STEPS = '12' } = process.env;
+const { CALVE_HISTORY_SEED = '1', CALVE_HISTORY_STEPS = '9' } = process.env;
 const SEED = Number(CALVE_HISTORY_SEED);
 const STEPS = Number(CALVE_HISTORY_STEPS);
 
@@ -103,7 +103,8 @@ async function play(name: string, kind: Kind): Promise<void> {
       await using disk = await openQcow2(image, { writable: true, backing: followBacking(), ...limits });
       for (let at = 0; at < STEPS; at += 1) await step(disk, model, kind, random);
     }
-    await assertAsQemuReads(image, model);
+    if (opening === 1) await assertAsQemuReads(image, model);
+    else await qemuImgCheck(image);
     if (name !== 'refcounts of 4 bits') await letQemu(image, model, opening);
   }
   await using disk = await openQcow2(image, { writable: true, backing: followBacking() });
@@ -130,7 +131,6 @@ function content(size: number): Buffer {
 
 const kinds: Readonly<Record<string, Kind>> = {
   'version 2': empty(4096, 41 * 4096 - 512, { version: 2 }),
-  'clusters of 65536 bytes': empty(65_536, 9 * 65_536),
   'clusters of 512 bytes, less memory than tables': { ...empty(512, 300 * 1024), tableBytes: 4096 },
   'refcounts of 4 bits': empty(1024, 41 * 1024, { refcountBits: 4 }),
   'refcounts of 64 bits, whose table grows': empty(512, 300 * 1024, { refcountBits: 64 }),

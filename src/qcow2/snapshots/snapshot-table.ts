@@ -46,6 +46,6 @@ export class SnapshotTable {
 }
 
 /** Bytes of a table of these entries. */
-export function encodedLength(entries: readonly SnapshotEntry[]): number {
+function encodedLength(entries: readonly SnapshotEntry[]): number {
   return entries.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }

@@ -52,7 +52,7 @@ export class TreeReferences {
     const { metadata } = this.#writer;
     for await (const table of l2TablesOf(this.#tree)) {
       for (const { first, count } of this.#runs(table)) {
-        await metadata.refcounts.raise(first, count);
+        await metadata.refcounts.raiseEach(first, count);
         this.#raised += 1;
       }
       if (onTable(table)) this.#tree.l2.markDirty(table);

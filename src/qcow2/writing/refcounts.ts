@@ -56,7 +56,7 @@ export class Refcounts {
    * Adds one reference to each of some clusters in a row, which are in use. Changes nothing when it throws.
    * @throws CalveError `out-of-range` when the width cannot hold one more (trap 29); `corrupt` at one that is not in use
    */
-  async raise(first: number, clusters: number): Promise<void> {
+  async raiseEach(first: number, clusters: number): Promise<void> {
     const most = maxRefcount(this.#geometry.refcountBits);
     await this.visit(first, clusters, (cluster, count) => {
       if (count === 0) throw this.#inUseWithoutCount(cluster);

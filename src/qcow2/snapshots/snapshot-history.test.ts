@@ -134,6 +134,14 @@ const kinds: Readonly<Record<string, Kind>> = {
   'clusters of 512 bytes, less memory than tables': { ...empty(512, 300 * 1024), tableBytes: 4096 },
   'refcounts of 4 bits': empty(1024, 41 * 1024, { refcountBits: 4 }),
   'refcounts of 64 bits, whose table grows': empty(512, 300 * 1024, { refcountBits: 64 }),
+  'extended L2 entries': {
+    clusterSize: 16_384,
+    make: async (image) => {
+      const options = 'extended_l2=on,cluster_size=16k';
+      await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', options, image, '400k']);
+      return Buffer.alloc(400 * 1024);
+    },
+  },
   'compressed clusters': {
     clusterSize: 4096,
     make: async (image) => {

@@ -6,7 +6,7 @@ import { qemuImgCheck } from '../../../test/support/qemu.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import type { Disk } from '../../disk/index.ts';
-import { createQcow2, denyBacking, openQcow2, type Qcow2Disk } from '../index.ts';
+import { createQcow2, denyBacking, followDataFile, openQcow2, type Qcow2Disk } from '../index.ts';
 
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
@@ -165,6 +165,34 @@ describe('snapshots of an open disk', () => {
     assert.ok((await readFile(image)).equals(before), 'the file');
     await disk.close();
     await qemuImgCheck(image);
+  });
+
+  it('trap 30: an L1 table of more clusters than a refcount block counts lies in one piece', async () => {
+    for (const refcountBits of [16, 64]) {
+      const { image, disk } = await fresh({ clusterSize: 512, refcountBits, size: 2 ** 30 });
+      await disk.write(Buffer.alloc(3000, 1), 2 ** 30 - 3000);
+      await disk.createSnapshot({ name: 'a' });
+      await disk.write(Buffer.alloc(3000, 2), 2 ** 30 - 3000);
+      await disk.applySnapshot('a');
+      const byte = Buffer.alloc(1);
+      await disk.read(byte, 2 ** 30 - 1);
+      assert.equal(byte[0], 1);
+      await disk.close();
+      await qemuImgCheck(image);
+      // As much as two tables and little else.
+      assert.ok((await readFile(image)).length < 2 ** 20);
+    }
+  });
+
+  it('trap 22: not with a data file', async () => {
+    const [image, data] = [folder.join('with-data.qcow2'), folder.join('data.raw')];
+    await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', `data_file=${data}`, image, '1M']);
+    const options = { writable: true, backing: denyBacking, dataFile: followDataFile() };
+    await using disk = await openQcow2(image, options);
+    await refused(disk.createSnapshot({ name: 'a' }), 'unsupported', /external data file/);
+    await refused(disk.applySnapshot('a'), 'unsupported');
+    await refused(disk.openSnapshot('a'), 'unsupported');
+    assert.deepEqual(await disk.snapshots(), []);
   });
 
   it('changes that come together take turns', async () => {

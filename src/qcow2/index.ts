@@ -31,4 +31,6 @@ export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
 export { Qcow2Disk } from './qcow2-disk.ts';
 export type { CompressionType, CryptMethod, Qcow2Header } from './qcow2-header.ts';
 export { readHeader } from './read-header.ts';
+export type { Snapshot } from './snapshots/snapshot.ts';
+export type { CreateSnapshotOptions } from './snapshots/snapshot-labels.ts';
 export type { DetectZeroes } from './writing/detect-zeroes.ts';

@@ -18,6 +18,8 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import { SnapshotTable } from './snapshots/snapshot-table.ts';
+import { Snapshots } from './snapshots/snapshots.ts';
 import type { DetectZeroes } from './writing/detect-zeroes.ts';
 import { openWriter } from './writing/open-writer.ts';
 
@@ -64,11 +66,25 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
   const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
   const { detectZeroes = 'off' } = options;
+  const table = new SnapshotTable(file, liveHeader);
   const shared = { file, data, dataFile, l1, l2, map, reader, budgets };
-  const image = { ...shared, header: liveHeader, bitmaps, detectZeroes };
+  const image = { ...shared, header: liveHeader, snapshots: table, bitmaps, detectZeroes };
   const writer = writable ? await openWriter(image) : undefined;
+  const { tables } = budgets;
+  const snapshots = new Snapshots({
+    file,
+    header: liveHeader,
+    table,
+    bitmaps,
+    data,
+    map,
+    backing,
+    tables,
+    unpacked,
+  });
   const held = taken.move();
   const release = async () => {
+    await snapshots.close();
     // The budget may live on, with the rest of the chain.
     l2.forget();
     unpacked.clear();
@@ -80,17 +96,8 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     }
   };
   const warnings = warningsOf(header, storage.path);
-  return new Qcow2Disk({
-    file,
-    header: liveHeader,
-    map,
-    reader,
-    writer,
-    bitmaps,
-    backing,
-    warnings,
-    release,
-  });
+  const sides = { map, reader, snapshots, writer, bitmaps, backing };
+  return new Qcow2Disk({ ...sides, file, header: liveHeader, warnings, release });
 }
 
 async function openDataFile(

@@ -11,6 +11,9 @@ import type { ImageHeader } from './image-header.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
+import type { Snapshot } from './snapshots/snapshot.ts';
+import type { CreateSnapshotOptions } from './snapshots/snapshot-labels.ts';
+import type { Snapshots } from './snapshots/snapshots.ts';
 import type { ImageWriter } from './writing/image-writer.ts';
 
 /** What a disk is made of. */
@@ -19,6 +22,7 @@ export interface Qcow2DiskParts {
   readonly header: ImageHeader;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
+  readonly snapshots: Snapshots;
   /** Undefined when the image was opened for reading. */
   readonly writer: ImageWriter | undefined;
   readonly bitmaps: BitmapList;
@@ -208,6 +212,62 @@ export class Qcow2Disk implements WritableDisk {
     return this.#changeBitmaps((bitmaps) => bitmaps.merge(target, mergedExtents(this, sources)));
   }
 
+  /**
+   * The internal snapshots, in the order of the image's snapshot table.
+   * @throws CalveError `corrupt` for an entry of it that cannot be right; `io`, `closed`
+   */
+  async snapshots(): Promise<readonly Snapshot[]> {
+    this.#checkOpen();
+    return this.#parts.snapshots.list();
+  }
+
+  /**
+   * Makes a snapshot of the disk as it is now; of a virtual machine's state nothing. Durable when it resolves, with all
+   * that was written before.
+   * @throws CalveError `exists` when the name or the id is taken; `usage` for one that cannot be; `out-of-range` when the
+   *   image's refcounts are too narrow for one more holder (nothing is changed then); `unsupported` with an external data
+   *   file; `denied`, `corrupt`, `no-space`, `io`, `closed`
+   *
+   * @example
+   * await disk.createSnapshot({ name: 'before the upgrade' });
+   */
+  createSnapshot(options: CreateSnapshotOptions): Promise<Snapshot> {
+    return this.#changeAlone((writer) => this.#parts.snapshots.create(writer, options));
+  }
+
+  /**
+   * Makes the disk what it was when a snapshot was taken, `size` included; what it is now is lost. The snapshot stays.
+   * @param idOrName an id, or else a name
+   * @throws CalveError `not-found`; `out-of-range`, `unsupported`, `denied`, `corrupt`, `no-space`, `io`, `closed` as
+   *   `createSnapshot`
+   */
+  applySnapshot(idOrName: string): Promise<void> {
+    return this.#changeAlone((writer) => this.#parts.snapshots.apply(writer, idOrName));
+  }
+
+  /**
+   * Deletes a snapshot, and gives back what only it used.
+   * @param idOrName a name, or else an id: as `qemu-img snapshot -d`, which looks for names alone
+   * @throws CalveError `not-found`; `in-use` while it is open by `openSnapshot`; `unsupported`, `denied`, `corrupt`,
+   *   `no-space`, `io`, `closed`
+   */
+  deleteSnapshot(idOrName: string): Promise<void> {
+    return this.#changeAlone((writer) => this.#parts.snapshots.delete(writer, idOrName));
+  }
+
+  /**
+   * A snapshot's contents as a disk that is read alone, whatever is written to this one meanwhile. It shares this disk's
+   * file and its backing disk, and ends when this disk is closed, if it was not closed before.
+   * @param idOrName an id, or else a name
+   * @throws CalveError `not-found`, `unsupported`, `corrupt`, `io`, `closed`
+   */
+  async openSnapshot(idOrName: string): Promise<Disk> {
+    this.#checkOpen();
+    const { snapshots, writer } = this.#parts;
+    const open = () => snapshots.open(idOrName);
+    return writer ? writer.gate.shared(open) : open();
+  }
+
   /** Ends what is under way, flushes, and releases everything, also when flushing fails; then it throws that error. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -232,10 +292,15 @@ export class Qcow2Disk implements WritableDisk {
     await writer.gate.shared(() => change(writer));
   }
 
-  /** Alone: whoever changes the disk meanwhile would not know which bitmaps to tell. */
-  async #changeBitmaps(change: (bitmaps: ImageWriter['bitmaps']) => Promise<void>): Promise<void> {
+  /** As `#change`, of the whole image: nothing else changes it meanwhile. */
+  async #changeAlone<T>(change: (writer: ImageWriter) => Promise<T>): Promise<T> {
     const writer = this.#toWrite();
-    await writer.gate.exclusive(() => change(writer.bitmaps));
+    return writer.gate.exclusive(() => change(writer));
+  }
+
+  /** Alone: whoever changes the disk meanwhile would not know which bitmaps to tell. */
+  #changeBitmaps(change: (bitmaps: ImageWriter['bitmaps']) => Promise<void>): Promise<void> {
+    return this.#changeAlone((writer) => change(writer.bitmaps));
   }
 
   #toWrite(): ImageWriter {

@@ -5,6 +5,7 @@ import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import { readL1Table } from '../mapping/l1-table.ts';
 import { L2Tables } from '../mapping/l2-tables.ts';
+import { SnapshotTable } from '../snapshots/snapshot-table.ts';
 import { Allocator } from '../writing/allocator.ts';
 import { CountedClusters } from '../writing/counted-clusters.ts';
 import { metadataClaims } from '../writing/metadata-claims.ts';
@@ -13,7 +14,6 @@ import { commitMetadata, type ImageMetadata, isDirty } from '../writing/metadata
 import { PendingFrees } from '../writing/pending-frees.ts';
 import { readRefcountTable } from '../writing/refcount-table.ts';
 import { Refcounts } from '../writing/refcounts.ts';
-import { readSnapshotPlaces, type SnapshotPlaces } from '../writing/snapshot-table.ts';
 
 /** Bytes of refcount blocks in memory. */
 const REFCOUNT_MEMORY = 8 * 1024 ** 2;
@@ -25,7 +25,7 @@ export interface Bookkeeping {
   readonly geometry: Geometry;
   readonly metadata: ImageMetadata;
   readonly allocator: Allocator;
-  readonly snapshots: SnapshotPlaces;
+  readonly snapshots: SnapshotTable;
 }
 
 /**
@@ -37,7 +37,8 @@ export async function openBookkeeping(file: ImageFile, header: ImageHeader): Pro
   const { clusterSize } = geometry;
   const l1 = await readL1Table(file, header.current);
   const refcountTable = await readRefcountTable(file, header.current);
-  const snapshots = await readSnapshotPlaces(file, header.current);
+  const table = new SnapshotTable(file, header);
+  const snapshots = await table.places();
   const bitmaps = await readBitmapList(file, header.current);
   const claims = metadataClaims({ file, header: header.current, l1, refcountTable, snapshots, bitmaps });
   const clusters = new MetadataClusters(file.path, clusterSize, claims);
@@ -59,7 +60,7 @@ export async function openBookkeeping(file: ImageFile, header: ImageHeader): Pro
     guestClusters,
     frees,
   };
-  return { geometry, metadata, allocator, snapshots };
+  return { geometry, metadata, allocator, snapshots: table };
 }
 
 /** Whether so much is changed in memory that it should be written. */

@@ -3,13 +3,12 @@ import { readTables, tableIn } from '../check/read-tables.ts';
 import type { Survey } from '../check/survey.ts';
 import type { SectorCipher } from '../encryption/index.ts';
 import { openEncryption } from '../encryption/index.ts';
+import { readSnapshotTable } from '../snapshots/read-snapshot-table.ts';
 import { clusterKind } from '../table-entry.ts';
-import { readSnapshotPlaces } from '../writing/snapshot-table.ts';
 import type { AmendImageOptions } from './amend-options.ts';
 import { amendedHeader } from './amended-header.ts';
-import { readSnapshotTable } from './read-snapshot-table.ts';
 
-const MOST_STATE_V2 = 0xffff_ffffn;
+const MOST_STATE_V2 = 0xffff_ffff;
 
 /**
  * Looks for what version 2 lacks where the header does not tell: in snapshots and in L2 tables. Changes nothing.
@@ -34,9 +33,9 @@ export async function checkDowngrade(
 /** As QEMU: going to a snapshot of another size is what version 2 cannot do. */
 async function refuseSnapshots(survey: Survey): Promise<void> {
   const { file, header } = survey;
-  const entries = await readSnapshotTable(file, await readSnapshotPlaces(file, header));
-  const otherSize = entries.some(({ diskSize = BigInt(header.size) }) => !sameSize(diskSize, header.size));
-  const largeState = entries.some(({ stateSize }) => stateSize > MOST_STATE_V2);
+  const entries = await readSnapshotTable(file, header);
+  const otherSize = entries.some(({ diskSize = header.size }) => !sameSize(diskSize, header.size));
+  const largeState = entries.some(({ vmStateSize }) => vmStateSize > MOST_STATE_V2);
   const names: string[] = [];
   if (otherSize) names.push('a snapshot of a disk of another size');
   if (largeState) names.push('a snapshot with a VM state of 4 GiB or more');
@@ -44,8 +43,8 @@ async function refuseSnapshots(survey: Survey): Promise<void> {
 }
 
 /** A size that ends inside a sector counts as the whole sectors before it. */
-function sameSize(diskSize: bigint, size: number): boolean {
-  return diskSize / 512n === BigInt(size) / 512n;
+function sameSize(diskSize: number, size: number): boolean {
+  return Math.floor(diskSize / 512) === Math.floor(size / 512);
 }
 
 interface FoundEntries {

@@ -1,11 +1,9 @@
-import { CalveError } from '../../errors/index.ts';
-import { MAX_SNAPSHOT_TABLE_BYTES } from '../constants.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
+import { encodeSnapshotTable } from '../snapshots/encode-snapshot-table.ts';
+import { completedEntry } from '../snapshots/snapshot-entry.ts';
 import { upgradedHeader } from './amended-header.ts';
 import { openBookkeeping, settle } from './bookkeeping.ts';
-import { readSnapshotTable } from './read-snapshot-table.ts';
-import { completedEntry, encodeSnapshotTable, isComplete } from './snapshot-entry.ts';
 
 const SNAPSHOT_TABLE = { flagged: false, punch: true };
 
@@ -17,22 +15,16 @@ const SNAPSHOT_TABLE = { flagged: false, punch: true };
 export async function upgradeImage(file: ImageFile, header: ImageHeader): Promise<void> {
   const { metadata, allocator, snapshots } = await openBookkeeping(file, header);
   const { clusterSize, clusters, frees } = metadata;
-  const entries = await readSnapshotTable(file, snapshots);
-  if (!snapshots.table || entries.every(isComplete)) {
+  const entries = await snapshots.entries();
+  const old = (await snapshots.places()).table;
+  if (!old || entries.every(({ diskSize }) => diskSize !== undefined)) {
     await header.replace(upgradedHeader(header.current));
     await file.barrier();
     return;
   }
   const { size } = header.current;
-  const table = encodeSnapshotTable(entries.map((entry) => completedEntry(entry, size)));
-  if (table.length > MAX_SNAPSHOT_TABLE_BYTES) {
-    const most = MAX_SNAPSHOT_TABLE_BYTES;
-    throw new CalveError(
-      'out-of-range',
-      `${file.path}: expected a snapshot table of at most ${most} bytes, got ${table.length}`,
-      { hint: `qemu-img snapshot -d NAME ${file.path}`, data: { path: file.path } },
-    );
-  }
+  const completed = entries.map((entry) => completedEntry(entry, size));
+  const table = encodeSnapshotTable(file.path, completed);
   const place = await allocator.takeFor('snapshot table', Math.ceil(table.length / clusterSize));
   clusters.checkMetadata('snapshot table', place.offset, place.length);
   const padded = new Uint8Array(place.length);
@@ -41,6 +33,6 @@ export async function upgradeImage(file: ImageFile, header: ImageHeader): Promis
   await settle(metadata);
   await header.replace({ ...upgradedHeader(header.current), snapshotsOffset: place.offset });
   await file.barrier();
-  frees.add(snapshots.table.offset, snapshots.table.length, SNAPSHOT_TABLE);
+  frees.add(old.offset, old.length, SNAPSHOT_TABLE);
   await settle(metadata);
 }

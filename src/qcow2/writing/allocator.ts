@@ -81,7 +81,7 @@ export class Allocator {
       const found = await this.#refcounts.findFree(from, count);
       if (found.count < count) {
         from = found.first + found.count;
-      } else if (await this.#prepare(found.first, count)) {
+      } else if (await this.#prepare(found.first, count, true)) {
         if (found.first === this.#hint) this.#hint += count;
         await this.#give(found.first, count);
         const range = { offset: found.first * this.#clusterSize, length: count * this.#clusterSize };
@@ -124,21 +124,28 @@ export class Allocator {
     return { first, count, fresh };
   }
 
-  /** True when refcount blocks count all these clusters; else makes one that was missing, which may take one of them. */
-  async #prepare(first: number, count: number): Promise<boolean> {
+  /**
+   * True when refcount blocks count all these clusters; else makes one that was missing, which may take one of them.
+   * @param inOne they are for a structure, which no block may cut in two: it takes the first of them then
+   */
+  async #prepare(first: number, count: number, inOne = false): Promise<boolean> {
     const { blockEntries } = this.#refcounts;
     for (let cluster = first; cluster < first + count; cluster += blockEntries - (cluster % blockEntries)) {
       if (this.#refcounts.hasBlock(cluster)) continue;
-      await this.#addBlock(Math.floor(cluster / blockEntries));
+      const index = Math.floor(cluster / blockEntries);
+      const own = index * blockEntries;
+      await this.#addBlock(index, inOne && own > first ? first : own);
       return false;
     }
     return true;
   }
 
-  /** A block lies in the first of the clusters that it counts: with no block there yet, that one is free (trap 25). */
-  async #addBlock(index: number): Promise<void> {
+  /**
+   * A block for a free cluster of its own: one that another block counts already, or the first of those that it counts
+   * itself. With no block there yet, that one is free (trap 25).
+   */
+  async #addBlock(index: number, cluster: number): Promise<void> {
     if (index >= this.#table.capacity) return this.#growTable(index + 1);
-    const cluster = index * this.#refcounts.blockEntries;
     const offset = cluster * this.#clusterSize;
     this.#metadata.checkData(offset, this.#clusterSize);
     this.#refcounts.createBlock(index, offset);

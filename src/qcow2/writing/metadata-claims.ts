@@ -5,9 +5,9 @@ import { encryptionArea } from '../encryption/index.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
+import type { SnapshotPlaces } from '../snapshots/snapshot-table.ts';
 import type { MetadataClaim } from './metadata-clusters.ts';
 import type { RefcountTable } from './refcount-table.ts';
-import type { SnapshotPlaces } from './snapshot-table.ts';
 
 /** What the claims of an image are gathered from. */
 export interface ClaimSources {

@@ -10,6 +10,7 @@ import type { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import type { L1Table } from '../mapping/l1-table.ts';
 import type { L2Tables } from '../mapping/l2-tables.ts';
+import type { SnapshotTable } from '../snapshots/snapshot-table.ts';
 import { Allocator } from './allocator.ts';
 import { CountedClusters } from './counted-clusters.ts';
 import { DataFileClusters } from './data-file-clusters.ts';
@@ -22,7 +23,6 @@ import { Mutex } from './mutex.ts';
 import { PendingFrees } from './pending-frees.ts';
 import { readRefcountTable } from './refcount-table.ts';
 import { Refcounts } from './refcounts.ts';
-import { readSnapshotPlaces } from './snapshot-table.ts';
 import { WritableTables } from './writable-tables.ts';
 
 /** Runs of clusters that wait to be freed, at most: some megabytes of them. */
@@ -39,6 +39,7 @@ export interface OpenImage {
   readonly l2: L2Tables;
   readonly map: ClusterMap;
   readonly reader: ClusterReader;
+  readonly snapshots: SnapshotTable;
   readonly budgets: ChainBudgets;
   readonly bitmaps: BitmapList;
   readonly detectZeroes: DetectZeroes;
@@ -56,7 +57,7 @@ export async function openWriter(image: OpenImage): Promise<ImageWriter> {
   const { geometry } = map;
   const { clusterSize } = geometry;
   const refcountTable = await readRefcountTable(file, header);
-  const snapshots = await readSnapshotPlaces(file, header);
+  const snapshots = await image.snapshots.places();
   const claims = metadataClaims({ file, header, l1, refcountTable, snapshots, bitmaps });
   const clusters = new MetadataClusters(file.path, clusterSize, claims);
   const refcounts = new Refcounts(file, geometry, refcountTable, budgets.refcounts);

@@ -76,6 +76,36 @@ export class Refcounts {
   }
 
   /**
+   * Adds one reference to each of some clusters in a row, which are in use. Changes nothing when it throws.
+   * @throws CalveError `out-of-range` when the width cannot hold one more (trap 29); `corrupt` at one that is not in use
+   */
+  async raiseEach(first: number, clusters: number): Promise<void> {
+    const most = maxRefcount(this.#geometry.refcountBits);
+    await this.visit(first, clusters, (cluster, count) => {
+      if (count === 0) throw this.#inUseWithoutCount(cluster);
+      if (count >= most) throw this.#tooNarrow(cluster, most);
+    });
+    for (let cluster = first; cluster < first + clusters; ) {
+      const { block, start, end } = await this.#blockOf(cluster, first + clusters);
+      if (!block) throw this.#inUseWithoutCount(cluster);
+      for (; cluster < end; cluster += 1) block.set(cluster - start, block.get(cluster - start) + 1);
+      this.#markDirty(block);
+    }
+  }
+
+  /** Tells the refcount of each of some clusters in a row; what no block counts has none. */
+  async visit(
+    first: number,
+    clusters: number,
+    onCount: (cluster: number, count: number) => void,
+  ): Promise<void> {
+    for (let cluster = first; cluster < first + clusters; ) {
+      const { block, start, end } = await this.#blockOf(cluster, first + clusters);
+      for (; cluster < end; cluster += 1) onCount(cluster, block?.get(cluster - start) ?? 0);
+    }
+  }
+
+  /**
    * Takes one reference off each of some clusters in a row, and tells of each that has none left.
    * @param except clusters with this count are left as they are
    * @throws CalveError `corrupt` at the first that had none
@@ -176,6 +206,16 @@ export class Refcounts {
     if (this.#dirty.has(block)) return;
     this.#dirty.add(block);
     this.#cache.pin(block.index, block);
+  }
+
+  #tooNarrow(cluster: number, most: number): CalveError {
+    const offset = cluster * this.#geometry.clusterSize;
+    const { path } = this.#file;
+    const message = `${path}: refcount of the cluster at ${offset}: expected at most ${most}, got ${most + 1}`;
+    return new CalveError('out-of-range', message, {
+      hint: `qemu-img amend -f qcow2 -o refcount_bits=16 ${path}`,
+      data: { path, offset, refcountBits: this.#geometry.refcountBits },
+    });
   }
 
   #inUseWithoutCount(cluster: number): CalveError {

@@ -5,7 +5,8 @@ export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';
 export type { CheckReport, RepairReport } from './check/check-report.ts';
 export type { CheckFinding, FindingKind, FindingPlace, Severity } from './check/finding.ts';
 export { type RepairOptions, repairQcow2 } from './check/repair-qcow2.ts';
-export { type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export { type CreateEncryption, type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export type { Preallocation } from './creating/image-options.ts';
 export { type DataFilePolicy, type DataFileRequest, denyDataFile } from './data-file-policy.ts';
 export {
   type EmptyImage,

@@ -26,3 +26,4 @@ export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
 export { Qcow2Disk } from './qcow2-disk.ts';
 export type { CompressionType, CryptMethod, Qcow2Header } from './qcow2-header.ts';
 export { readHeader } from './read-header.ts';
+export type { ResizeOptions } from './resizing/resize-options.ts';

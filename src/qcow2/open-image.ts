@@ -17,6 +17,7 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import { repairOnOpen } from './repair-on-open.ts';
 import { openWriter } from './writing/open-writer.ts';
 
 /** How the image in a file that is open already is opened. */
@@ -38,9 +39,11 @@ export interface OpenImageOptions {
  */
 export async function openImage(storage: ImageStorage, options: OpenImageOptions): Promise<Qcow2Disk> {
   const { writable, chain } = options;
-  const header = await readHeader(storage);
-  refuseUnsupported(header, storage.path, writable);
+  const found = await readHeader(storage);
+  refuseUnsupported(found, storage.path, writable);
   const file = new ImageFile(storage);
+  const repairs = writable && found.incompatible.has('dirty') ? [await repairOnOpen(file)] : [];
+  const header = repairs.length > 0 ? await readHeader(storage) : found;
   const liveHeader = new ImageHeader(file, header);
   const geometry = geometryOf(header);
   const l1 = await readL1Table(file, header);
@@ -73,7 +76,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
       await file.close();
     }
   };
-  const warnings = warningsOf(header, storage.path);
+  const warnings = [...repairs, ...warningsOf(header, storage.path)];
   return new Qcow2Disk({ file, header: liveHeader, map, reader, writer, backing, warnings, release });
 }
 

@@ -6,6 +6,8 @@ import type { ImageHeader } from './image-header.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
+import { resizeImage } from './resizing/resize-image.ts';
+import type { ResizeOptions } from './resizing/resize-options.ts';
 import type { ImageWriter } from './writing/image-writer.ts';
 
 /** What a disk is made of. */
@@ -101,6 +103,19 @@ export class Qcow2Disk implements WritableDisk {
       checkRange(this, offset, length);
       return writer.discard(offset, length);
     });
+  }
+
+  /**
+   * Changes the disk's size, to bytes, a multiple of 512, and makes that durable. Growth reads zeros, whatever a longer
+   * backing file holds there. Changes under way end first, and later ones wait; reads go on. Internal snapshots keep
+   * their size. After an error growth has left the old size; a shrink may have made the disk smaller.
+   * @throws CalveError `out-of-range`, `usage`; `denied` for a smaller size without `shrink`, and for growth over a backing
+   *   file that was left aside at opening; `unsupported`, with `data.feature`, for an image with bitmaps, and for
+   *   snapshots in version 2; `corrupt`, `no-space`, `io`
+   */
+  async resize(size: number, options: ResizeOptions = {}): Promise<void> {
+    const writer = this.#toWrite();
+    await writer.gate.exclusive(() => resizeImage(writer, this.backing, size, options));
   }
 
   /** Ends what is under way, flushes, and releases everything, also when flushing fails; then it throws that error. */

@@ -1,7 +1,7 @@
 import { ChangeGate } from '../change-gate.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
-import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
+import { commitLazily, type ImageMetadata, markClean, settleMetadata } from './metadata-commit.ts';
 import type { WriterParts } from './writer-parts.ts';
 import type { ZeroStorage } from './zero-change.ts';
 
@@ -39,20 +39,20 @@ export class ImageWriter {
   flush(): Promise<void> {
     this.#flushing ??= this.parts.mutex.run(() => {
       this.#flushing = undefined;
-      return commitMetadata(this.metadata);
+      return commitLazily(this.metadata);
     });
     return this.#flushing;
   }
 
   /**
    * Ends what is under way; then as `flush`, and lowers the refcounts on disk of what is no longer used, which a flush
-   * leaves for later.
+   * leaves for later. The image is clean then.
    */
   async finish(): Promise<void> {
     await this.gate.emptied();
     await this.parts.mutex.run(async () => {
-      do await commitMetadata(this.metadata);
-      while (isDirty(this.metadata));
+      await settleMetadata(this.metadata);
+      await markClean(this.metadata);
     });
   }
 

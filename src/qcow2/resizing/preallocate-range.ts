@@ -1,0 +1,99 @@
+import type { Preallocation } from '../creating/image-options.ts';
+import { reserveStorage } from '../creating/reserve-storage.ts';
+import type { L2Table } from '../mapping/l2-table.ts';
+import { entryHigh, entryLow, ZERO } from '../table-entry.ts';
+import type { ClusterRun } from '../writing/allocator.ts';
+import type { ImageWriter } from '../writing/image-writer.ts';
+import { releaseEntry } from '../writing/release-entry.ts';
+import { freeEntries } from './free-entries.ts';
+import { setEntry } from './set-entry.ts';
+
+/** Zeros of version 2 under a cipher, written a piece at a time. */
+const PIECE = 1024 * 1024;
+
+/**
+ * Gives the clusters of a guest range a place that have none, in the way of `mode`; they read zeros as before. The L1
+ * table covers the range. A cluster that the range begins inside of is left out where it may show a backing file.
+ * @param from bytes, as `to`
+ * @throws CalveError `no-space`, `io`; what has a place by then keeps it
+ */
+export async function preallocateRange(
+  writer: ImageWriter,
+  from: number,
+  to: number,
+  mode: Preallocation,
+): Promise<void> {
+  if (mode === 'off') return;
+  const { clusterSize, tableEntries } = writer.parts.geometry;
+  const round = writer.parts.namesBacking ? Math.ceil : Math.floor;
+  const end = Math.ceil(to / clusterSize);
+  for (let cluster = round(from / clusterSize); cluster < end; ) {
+    const index = Math.floor(cluster / tableEntries);
+    const entry = cluster - index * tableEntries;
+    const limit = Math.min(tableEntries, end - index * tableEntries);
+    const { first, count } = freeEntries(await writer.parts.tables.existing(index), entry, limit);
+    const placed = count === 0 ? 0 : await placeRun(writer, index, { first, count }, mode);
+    cluster = index * tableEntries + first + placed;
+  }
+}
+
+/** Gives the first of some clusters in a table their place and returns how many. */
+async function placeRun(
+  writer: ImageWriter,
+  index: number,
+  entries: { readonly first: number; readonly count: number },
+  mode: Preallocation,
+): Promise<number> {
+  const { allocator, tables, makeRoom, mutex } = writer.parts;
+  return mutex.run(async () => {
+    await makeRoom();
+    const run = await allocator.take(entries.count);
+    try {
+      await fillRun(writer, run, guestOffset(writer, index, entries.first), mode);
+      const table = await tables.forWriting(index);
+      link(writer, table, entries.first, run);
+      tables.markDirty(table);
+      return run.count;
+    } catch (error) {
+      // Nothing points at them. What cannot be given back is a leak; the error that counts is the first.
+      await allocator.release(run.first, run.count).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+function guestOffset(writer: ImageWriter, index: number, entry: number): number {
+  const { tableCovers, clusterSize } = writer.parts.geometry;
+  return index * tableCovers + entry * clusterSize;
+}
+
+/** The file reaches up to the end of the run, and has storage for it where the mode asks for that. */
+async function fillRun(writer: ImageWriter, run: ClusterRun, guest: number, mode: Preallocation): Promise<void> {
+  const { file, geometry, data, metadata } = writer.parts;
+  const { clusterSize, version } = geometry;
+  const [host, length] = [run.first * clusterSize, run.count * clusterSize];
+  metadata.checkData(host, length);
+  await reserveStorage(file, host, length, mode);
+  await file.growTo(host + length);
+  if (version >= 3 || readsZeros(writer, run)) return;
+  // Version 2 has no zero flag: what was there before, or what zeros decrypt to, is written over.
+  for (let at = 0; at < length; at += PIECE) {
+    await data.write(new Uint8Array(Math.min(PIECE, length - at)), host + at, guest + at);
+  }
+}
+
+function link(writer: ImageWriter, table: L2Table, first: number, run: ClusterRun): void {
+  const { geometry, frees } = writer.parts;
+  const flagged = geometry.version >= 3 && geometry.subclusters === 1 && !readsZeros(writer, run);
+  for (let at = 0; at < run.count; at += 1) {
+    const host = (run.first + at) * geometry.clusterSize;
+    releaseEntry(table, first + at, geometry, frees, 'kept');
+    const low = (entryLow(host) | (flagged ? ZERO : 0)) >>> 0;
+    setEntry(table, first + at, geometry, { high: entryHigh(host, true), low, zeroes: true });
+  }
+}
+
+/** Whether the guest reads zeros where nothing was written: not under a cipher. */
+function readsZeros(writer: ImageWriter, run: ClusterRun): boolean {
+  return run.fresh && writer.parts.data.unit === 1;
+}

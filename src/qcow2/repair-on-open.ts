@@ -22,7 +22,10 @@ export async function repairOnOpen(file: ImageFile): Promise<string> {
   return `${path} was not closed: its refcounts were rebuilt (${mended})`;
 }
 
-function damaged(path: string, report: { readonly corruptions: number; readonly checkErrors: number }): CalveError {
+function damaged(
+  path: string,
+  report: { readonly corruptions: number; readonly checkErrors: number },
+): CalveError {
   const { corruptions, checkErrors } = report;
   return new CalveError(
     'corrupt',

@@ -90,7 +90,8 @@ export function settleOptions(options: ImageOptions): SettledOptions {
   return { ...given, preallocation: preallocation === 'off' ? least : preallocation, entryBytes, l1Size };
 }
 
-type Given = ImageOptions & Pick<SettledOptions, 'clusterSize' | 'version' | 'refcountBits' | 'compressionType'>;
+type Given = ImageOptions &
+  Pick<SettledOptions, 'clusterSize' | 'version' | 'refcountBits' | 'compressionType'>;
 
 function checkMeasures(options: Given): void {
   const { size, version, clusterSize, compressionType: type } = options;
@@ -135,7 +136,12 @@ function checkCombinations(options: Given, preallocation: Preallocation): void {
   const isFile = !/^[^/]*:/.test(dataFile ?? '');
   check(isFile, 'dataFile', 'the path of a file', JSON.stringify(dataFile));
   check(!dataFileRaw || dataFile !== undefined, 'dataFileRaw', 'a dataFile with it', 'none');
-  check(!dataFileRaw || backingFile === undefined, 'dataFileRaw', 'no backing file with it', backingFile ?? '');
+  check(
+    !dataFileRaw || backingFile === undefined,
+    'dataFileRaw',
+    'no backing file with it',
+    backingFile ?? '',
+  );
   check(PREALLOCATIONS.includes(preallocation), 'preallocation', PREALLOCATIONS.join(', '), preallocation);
   const apart = preallocation === 'off' || backingFile === undefined || options.extendedL2 === true;
   check(apart, 'preallocation', 'off over a backing file, unless with extendedL2', preallocation);

@@ -1,7 +1,7 @@
 import type { Disk } from '../../disk/index.ts';
 import type { Preallocation } from '../creating/image-options.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
+import { settleMetadata } from '../writing/metadata-commit.ts';
 import { extendL1 } from './extend-l1.ts';
 import { preallocateRange } from './preallocate-range.ts';
 import { releasePastEnd } from './release-past-end.ts';

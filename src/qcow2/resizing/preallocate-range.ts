@@ -47,6 +47,8 @@ async function placeRun(
   const { allocator, tables, makeRoom, mutex } = writer.parts;
   return mutex.run(async () => {
     await makeRoom();
+    // Ahead of its clusters in the file, so that these lie in one piece.
+    await tables.forWriting(index);
     const run = await allocator.take(entries.count);
     try {
       await fillRun(writer, run, guestOffset(writer, index, entries.first), mode);
@@ -68,7 +70,12 @@ function guestOffset(writer: ImageWriter, index: number, entry: number): number 
 }
 
 /** The file reaches up to the end of the run, and has storage for it where the mode asks for that. */
-async function fillRun(writer: ImageWriter, run: ClusterRun, guest: number, mode: Preallocation): Promise<void> {
+async function fillRun(
+  writer: ImageWriter,
+  run: ClusterRun,
+  guest: number,
+  mode: Preallocation,
+): Promise<void> {
   const { file, geometry, data, metadata } = writer.parts;
   const { clusterSize, version } = geometry;
   const [host, length] = [run.first * clusterSize, run.count * clusterSize];

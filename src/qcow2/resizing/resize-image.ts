@@ -22,10 +22,14 @@ export async function resizeImage(
   if (size < geometry.size) return shrinkImage(writer, size);
   if (size === geometry.size) return;
   if (namesBacking && !backing) {
-    throw new CalveError('denied', `${file.path}: cannot grow without its backing file, which may be longer`, {
-      hint: 'open the image with a policy that opens its backing file',
-      data: { path: file.path },
-    });
+    throw new CalveError(
+      'denied',
+      `${file.path}: cannot grow without its backing file, which may be longer`,
+      {
+        hint: 'open the image with a policy that opens its backing file',
+        data: { path: file.path },
+      },
+    );
   }
   return growImage(writer, backing, size, options.preallocation ?? 'off');
 }

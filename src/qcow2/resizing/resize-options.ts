@@ -18,7 +18,11 @@ export interface ResizeOptions {
  *   smaller size without `shrink`; `unsupported` for an image that cannot be resized, with `data.feature`
  */
 export function checkResize(
-  { path, header, geometry }: { readonly path: string; readonly header: Qcow2Header; readonly geometry: Geometry },
+  {
+    path,
+    header,
+    geometry,
+  }: { readonly path: string; readonly header: Qcow2Header; readonly geometry: Geometry },
   size: number,
   options: ResizeOptions,
 ): void {

@@ -6,6 +6,7 @@ import { report, run, succeed } from '../../../test/support/programs.ts';
 import { PromisedContent } from '../../../test/support/promised-content.ts';
 import { seededRandom } from '../../../test/support/random.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
+import { isZero } from '../../bytes/index.ts';
 import { type Disk, MemoryDisk } from '../../disk/index.ts';
 import { Chain } from '../chain.ts';
 import { inspectImage } from '../check/inspect-image.ts';
@@ -42,6 +43,7 @@ async function filled(size: number, value: number): Promise<Disk> {
 
 /** What was so from one moment on, and another thing until another: a size in between may be either. */
 interface SizeChange {
+  readonly from: number;
   readonly to: number;
   readonly begin: number;
   end: number;
@@ -63,7 +65,7 @@ async function play(options: EmptyImageOptions, seed: number): Promise<History> 
   const shown = based ? Math.min(BASE, options.size) / UNIT : 0;
   const initial = Array.from({ length: MOST / UNIT }, (_, unit) => (unit < shown ? 0xb5 : 0));
   const promised = new PromisedContent(initial);
-  const sizes: SizeChange[] = [{ to: options.size, begin: -1, end: -1 }];
+  const sizes: SizeChange[] = [{ from: 0, to: options.size, begin: -1, end: -1 }];
   const flush = async (): Promise<void> => {
     const begun = storage.clock;
     await disk.flush();
@@ -83,7 +85,12 @@ async function play(options: EmptyImageOptions, seed: number): Promise<History> 
     const size = below(MOST / UNIT + 1) * UNIT;
     const [low, high] = [Math.min(size, disk.size) / UNIT, Math.max(size, disk.size) / UNIT];
     const change = promised.begins(low, high, 0, storage.clock);
-    const resized: SizeChange = { to: size, begin: storage.clock, end: Number.POSITIVE_INFINITY };
+    const resized: SizeChange = {
+      from: disk.size,
+      to: size,
+      begin: storage.clock,
+      end: Number.POSITIVE_INFINITY,
+    };
     sizes.push(resized);
     const begun = storage.clock;
     const preallocation = size > disk.size && below(3) === 0 && !based ? 'metadata' : 'off';
@@ -142,6 +149,8 @@ async function assertContent(
   assert.ok(right, `cut at ${moment}: size ${disk.size}`);
   const bytes = Buffer.alloc(disk.size);
   await disk.read(bytes, 0);
+  const grown = possible.find(({ from, to, end }) => end > moment && from < to && to === disk.size);
+  if (grown) assert.ok(isZero(bytes.subarray(grown.from)), `cut at ${moment}: what growth adds reads zeros`);
   for (let unit = 0; unit < disk.size / UNIT; unit += 1) {
     const value = units[unit];
     if (value === undefined) continue;
@@ -166,6 +175,53 @@ describe('trap 34: a crash at any moment of a resize leaves the old size or the 
       await assertSound(await play(options, SEED), 'backingFile' in options, false);
     });
   }
+});
+
+describe('trap 34: at every moment', () => {
+  /** An image that holds data everywhere, in memory. */
+  const full = async (options: EmptyImageOptions): Promise<CrashStorage> => {
+    const storage = new CrashStorage('full.qcow2', encodeEmptyImage(options));
+    const disk = await openDisk(storage, true, false);
+    await disk.write(Buffer.alloc(options.size, 7), 0);
+    await disk.close();
+    return new CrashStorage('full.qcow2', storage.content);
+  };
+  /** Every moment of what `change` does, with nothing, all and half of the unflushed writes surviving. */
+  const assertAlways = async (
+    options: EmptyImageOptions,
+    change: (disk: Qcow2Disk) => Promise<void>,
+  ): Promise<void> => {
+    const storage = await full(options);
+    const disk = await openDisk(storage, true, false);
+    await change(disk);
+    await disk.close();
+    const random = seededRandom(SEED);
+    for (let moment = 0; moment <= storage.clock; moment += 1) {
+      for (const survive of [0, 0.5, 1]) {
+        const cut = new CrashStorage(
+          'cut.qcow2',
+          storage.after(moment, () => random() < survive),
+        );
+        // A repair comes first where the image says so itself.
+        await (await openDisk(cut, options.lazyRefcounts === true, false)).close();
+        const { report } = await inspectImage(new ImageFile(cut));
+        assert.equal(report.corruptions + report.checkErrors, 0, `${moment}: ${JSON.stringify(report)}`);
+      }
+    }
+  };
+
+  it('of a shrink that drops refcount blocks and cuts the file off', () =>
+    assertAlways({ size: 300 * 1024, clusterSize: 512 }, (disk) => disk.resize(512, { shrink: true })));
+
+  it('of a growth that moves the L1 table', () =>
+    assertAlways({ size: 20 * 1024, clusterSize: 512 }, (disk) => disk.resize(5 * 1024 ** 2)));
+
+  it('of the end of an image with lazy refcounts, whose dirty bit goes last', () =>
+    assertAlways({ size: 20 * 1024, clusterSize: 512, lazyRefcounts: true }, async (disk) => {
+      await disk.resize(40 * 1024);
+      await disk.write(Buffer.alloc(20 * 1024, 8), 20 * 1024);
+      await disk.flush();
+    }));
 });
 
 describe('trap 10: a crash with lazy refcounts leaves what a repair at the next opening makes sound', () => {

@@ -111,7 +111,7 @@ export class Qcow2Disk implements WritableDisk {
    * their size. After an error growth has left the old size; a shrink may have made the disk smaller.
    * @throws CalveError `out-of-range`, `usage`; `denied` for a smaller size without `shrink`, and for growth over a backing
    *   file that was left aside at opening; `unsupported`, with `data.feature`, for an image with bitmaps, and for
-   *   snapshots in version 2; `corrupt`, `no-space`, `io`
+   *   snapshots in version 2; `corrupt`, `no-space`, `io`, `aborted`
    */
   async resize(size: number, options: ResizeOptions = {}): Promise<void> {
     const writer = this.#toWrite();

@@ -3,6 +3,7 @@ import type { ImageWriter } from '../writing/image-writer.ts';
 import { commitMetadata } from '../writing/metadata-commit.ts';
 import type { FreeOptions } from '../writing/pending-frees.ts';
 import type { HostRange } from '../writing/refcount-table.ts';
+import { changeHeader } from './change-header.ts';
 
 const OLD_TABLE: FreeOptions = { flagged: false, punch: false };
 
@@ -11,14 +12,13 @@ const OLD_TABLE: FreeOptions = { flagged: false, punch: false };
  * table and its refcounts are durable before the header names it, and the old place is given back after that.
  */
 export async function extendL1(writer: ImageWriter, entries: number): Promise<void> {
-  const { l1, header, file, frees } = writer.metadata;
+  const { l1, frees } = writer.metadata;
   if (entries <= l1.length) return;
   const old: HostRange = { offset: l1.offset, length: l1.length * ENTRY_SIZE };
   const bytes = new Uint8Array(entries * ENTRY_SIZE);
   bytes.set(l1.encoded());
   const { offset } = await writeTable(writer, bytes);
-  await header.patch({ l1Offset: offset, l1Size: entries });
-  await file.barrier();
+  await changeHeader(writer, { l1Offset: offset, l1Size: entries });
   l1.replace(bytes, offset);
   if (old.length > 0) frees.add(old.offset, old.length, OLD_TABLE);
 }

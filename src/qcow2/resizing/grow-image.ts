@@ -1,10 +1,11 @@
 import type { Disk } from '../../disk/index.ts';
-import type { Preallocation } from '../creating/image-options.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { settleMetadata } from '../writing/metadata-commit.ts';
+import { changeHeader } from './change-header.ts';
 import { extendL1 } from './extend-l1.ts';
 import { preallocateRange } from './preallocate-range.ts';
 import { releasePastEnd } from './release-past-end.ts';
+import type { ResizeOptions } from './resize-options.ts';
 import { zeroPastEnd } from './zero-past-end.ts';
 
 /**
@@ -16,29 +17,28 @@ import { zeroPastEnd } from './zero-past-end.ts';
  * 3. when all that is durable, the new size
  *
  * After an error the disk has its old size, and what was done is undone as far as can be.
- * @throws CalveError `no-space`, `io`, `corrupt`
+ * @throws CalveError `no-space`, `io`, `corrupt`; the signal's reason
  */
 export async function growImage(
   writer: ImageWriter,
   backing: Disk | null,
   size: number,
-  preallocation: Preallocation,
+  options: ResizeOptions,
 ): Promise<void> {
   const { metadata, parts } = writer;
-  const { geometry, file } = parts;
+  const { geometry } = parts;
   await settleMetadata(metadata);
   await extendL1(writer, Math.ceil(size / geometry.tableCovers));
   try {
     await zeroPastEnd(writer, backing, size);
-    await preallocateRange(writer, geometry.size, size, preallocation);
+    await preallocateRange(writer, geometry.size, size, options);
     await settleMetadata(metadata);
   } catch (error) {
     // What is left past the end of the disk takes up space, and nothing worse; the error that counts is the first.
     await undo(writer).catch(() => undefined);
     throw error;
   }
-  await metadata.header.patch({ size });
-  await file.barrier();
+  await changeHeader(writer, { size });
   geometry.size = size;
 }
 

@@ -6,28 +6,30 @@ import type { ClusterRun } from '../writing/allocator.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { releaseEntry } from '../writing/release-entry.ts';
 import { freeEntries } from './free-entries.ts';
+import type { ResizeOptions } from './resize-options.ts';
 import { setEntry } from './set-entry.ts';
 
 /** Zeros of version 2 under a cipher, written a piece at a time. */
 const PIECE = 1024 * 1024;
 
 /**
- * Gives the clusters of a guest range a place that have none, in the way of `mode`; they read zeros as before. The L1
+ * Gives the clusters of a guest range a place that have none; they read zeros as before. The L1
  * table covers the range. A cluster that the range begins inside of is left out where it may show a backing file.
  * @param from bytes, as `to`
- * @throws CalveError `no-space`, `io`; what has a place by then keeps it
+ * @throws CalveError `no-space`, `io`; the signal's reason; what has a place by then keeps it
  */
 export async function preallocateRange(
   writer: ImageWriter,
   from: number,
   to: number,
-  mode: Preallocation,
+  { preallocation: mode = 'off', signal }: ResizeOptions,
 ): Promise<void> {
   if (mode === 'off') return;
   const { clusterSize, tableEntries } = writer.parts.geometry;
   const round = writer.parts.namesBacking ? Math.ceil : Math.floor;
   const end = Math.ceil(to / clusterSize);
   for (let cluster = round(from / clusterSize); cluster < end; ) {
+    signal?.throwIfAborted();
     const index = Math.floor(cluster / tableEntries);
     const entry = cluster - index * tableEntries;
     const limit = Math.min(tableEntries, end - index * tableEntries);

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
+import { CrashStorage } from '../../../test/support/crash-storage.ts';
 import { succeed } from '../../../test/support/programs.ts';
 import { qemuImgCheck, qemuImgCompare, qemuIo } from '../../../test/support/qemu.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
+import { CalveError } from '../../errors/index.ts';
+import { Chain } from '../chain.ts';
+import { encodeEmptyImage } from '../empty-image.ts';
+import { geometryOf } from '../geometry.ts';
+import { decodeHeader } from '../header.ts';
 import { type CreateOptions, createQcow2, denyBacking, followBacking, openQcow2 } from '../index.ts';
+
+import { openImage } from '../open-image.ts';
+import { checkResize } from './resize-options.ts';
 
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
@@ -185,6 +194,47 @@ describe('growth', () => {
   }
 });
 
+/** A host that has no room from some offset on. */
+class FullStorage extends CrashStorage {
+  room = Number.POSITIVE_INFINITY;
+
+  override async write(from: Uint8Array, offset: number): Promise<void> {
+    if (offset + from.length > this.room) throw new CalveError('no-space', 'the host is full');
+    return super.write(from, offset);
+  }
+}
+
+describe('growth that fails', () => {
+  it('leaves the old size, and gives back what it took', async () => {
+    const size = 256 * KIB;
+    const storage = new FullStorage('full.qcow2', encodeEmptyImage({ size, clusterSize: 512 }));
+    const options = { writable: true, chain: Chain.begin(), openBacking: async () => null };
+    const disk = await openImage(storage, options);
+    await disk.write(Buffer.alloc(size, 3), 0);
+    await disk.flush();
+    storage.room = storage.content.length + 600 * KIB;
+    await refused(disk.resize(4 * MIB, { preallocation: 'full' }), 'no-space', /full/);
+    assert.equal(disk.size, size);
+    await disk.write(Buffer.alloc(512, 4), 0);
+    await disk.resize(size + 512);
+    await disk.close();
+    const path = fresh();
+    await writeFile(path, storage.content);
+    await assertDisk(
+      path,
+      Buffer.concat([Buffer.alloc(512, 4), Buffer.alloc(size - 512, 3), Buffer.alloc(512)]),
+    );
+  });
+
+  it('leaves the old size when it is aborted', async () => {
+    const path = await image({ size: MIB });
+    await using disk = await open(path);
+    const options = { preallocation: 'metadata', signal: AbortSignal.abort() } as const;
+    await refused(disk.resize(2 * MIB, options), 'aborted', /resizing .* was aborted/);
+    assert.equal(disk.size, MIB);
+  });
+});
+
 describe('a smaller size', () => {
   it('gives the storage back, and cuts the file off', async () => {
     const path = await image({ size: 32 * MIB, clusterSize: 4096 });
@@ -298,6 +348,14 @@ describe('a size that cannot be', () => {
     await disk.resize(MIB);
     await disk.close();
     assert.ok((await readFile(path)).equals(before));
+  });
+
+  it('is refused to an image with bitmaps', async () => {
+    const path = await image({ size: MIB });
+    await succeed('qemu-img', ['bitmap', '--add', path, 'b']);
+    const header = decodeHeader(await readFile(path));
+    const resized = { path, header, geometry: geometryOf(header) };
+    assert.throws(() => checkResize(resized, 2 * MIB, {}), /has bitmaps/);
   });
 
   it('is refused to a disk for reading, and over a backing file that was left aside', async () => {

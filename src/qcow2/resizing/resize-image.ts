@@ -9,7 +9,7 @@ import { shrinkImage } from './shrink-image.ts';
  * Changes the size of an image's disk, to bytes. The caller holds the writer's gate alone; reads may be under way.
  * Internal snapshots keep their size.
  * @param backing the open backing disk
- * @throws CalveError what `checkResize`, `growImage` and `shrinkImage` throw
+ * @throws CalveError `aborted`; what `checkResize`, `growImage` and `shrinkImage` throw
  */
 export async function resizeImage(
   writer: ImageWriter,
@@ -31,5 +31,10 @@ export async function resizeImage(
       },
     );
   }
-  return growImage(writer, backing, size, options.preallocation ?? 'off');
+  try {
+    await growImage(writer, backing, size, options);
+  } catch (error) {
+    if (!options.signal?.aborted || error !== options.signal.reason) throw error;
+    throw new CalveError('aborted', `resizing ${file.path} was aborted`, { cause: error });
+  }
 }

@@ -10,6 +10,8 @@ export interface ResizeOptions {
   readonly shrink?: boolean;
   /** Of what growth adds (default `off`). */
   readonly preallocation?: Preallocation;
+  /** Ends preallocation, which leaves the old size. */
+  readonly signal?: AbortSignal;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { settleMetadata } from '../writing/metadata-commit.ts';
+import { changeHeader } from './change-header.ts';
 import { cutFile } from './cut-file.ts';
 import { cutL1 } from './cut-l1.ts';
 import { releasePastEnd } from './release-past-end.ts';
@@ -20,8 +21,7 @@ import { zeroTail } from './zero-tail.ts';
 export async function shrinkImage(writer: ImageWriter, size: number): Promise<void> {
   const { metadata, parts } = writer;
   await settleMetadata(metadata);
-  await metadata.header.patch({ size });
-  await parts.file.barrier();
+  await changeHeader(writer, { size });
   parts.geometry.size = size;
   await zeroTail(writer);
   await releasePastEnd(writer);

@@ -1,5 +1,5 @@
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 
 /**
  * Ends the file with its last cluster in use. Refcount blocks that count nothing but themselves go first, from the last

@@ -1,6 +1,6 @@
 import { ENTRY_SIZE } from '../constants.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { changeHeader } from './change-header.ts';
 
 /** Ends the L1 table with the disk; the entries behind name nothing. Nothing is dirty, before and after. */

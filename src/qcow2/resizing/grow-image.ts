@@ -1,6 +1,6 @@
 import type { Disk } from '../../disk/index.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { changeHeader } from './change-header.ts';
 import { extendL1 } from './extend-l1.ts';
 import { preallocateRange } from './preallocate-range.ts';

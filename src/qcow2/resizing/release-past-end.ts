@@ -4,9 +4,9 @@ import { MAX_HOST_OFFSET } from '../constants.ts';
 import type { L2Table } from '../mapping/l2-table.ts';
 import { clusterKind, compressedOffset, entryOffset } from '../table-entry.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
 import type { FreeOptions } from '../writing/pending-frees.ts';
 import { releaseEntry } from '../writing/release-entry.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { setEntry } from './set-entry.ts';
 
 const TABLE: FreeOptions = { flagged: true, punch: true };

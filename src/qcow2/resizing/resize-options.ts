@@ -36,6 +36,9 @@ export function checkResize(
   const refuse = (feature: string, reason: string) => {
     throw new CalveError('unsupported', `${path}: cannot be resized: ${reason}`, { data: { path, feature } });
   };
+  if (header.incompatible.has('external data file')) {
+    refuse('an external data file', 'its guest data lies in a file of its own');
+  }
   if (header.autoclear.has('bitmaps')) refuse('bitmaps', 'it has bitmaps, which would no longer fit');
   if (header.version === 2 && header.snapshotCount > 0) {
     refuse('snapshots', 'version 2 does not say what size the disk had in its internal snapshots');

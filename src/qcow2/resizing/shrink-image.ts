@@ -1,5 +1,5 @@
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { settleMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { changeHeader } from './change-header.ts';
 import { cutFile } from './cut-file.ts';
 import { cutL1 } from './cut-l1.ts';

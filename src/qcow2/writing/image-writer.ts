@@ -1,7 +1,8 @@
 import { ChangeGate } from '../change-gate.ts';
 import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
-import { commitLazily, type ImageMetadata, markClean, settleMetadata } from './metadata-commit.ts';
+import { commitLazily, type ImageMetadata, markClean } from './metadata-commit.ts';
+import { settleMetadata } from './settle-metadata.ts';
 import type { WriterParts } from './writer-parts.ts';
 import type { ZeroStorage } from './zero-change.ts';
 

@@ -56,15 +56,6 @@ export async function commitLazily(image: ImageMetadata): Promise<void> {
   await commitTables(image);
 }
 
-/**
- * Commits until nothing is left, the refcounts of what is no longer used among it, as a plain commit leaves those for
- * the next one.
- */
-export async function settleMetadata(image: ImageMetadata): Promise<void> {
-  do await commitMetadata(image);
-  while (isDirty(image));
-}
-
 /** Clears the dirty bit of an image with lazy refcounts. Nothing is left to commit. */
 export async function markClean({ header, file }: ImageMetadata): Promise<void> {
   const { incompatible } = header.current;
@@ -75,7 +66,7 @@ export async function markClean({ header, file }: ImageMetadata): Promise<void> 
 }
 
 /** Whether there is anything to commit. */
-function isDirty(image: ImageMetadata): boolean {
+export function isDirty(image: ImageMetadata): boolean {
   const { l1, l2, refcounts, refcountTable, frees, guestClusters } = image;
   const tables = l1.dirty || l2.dirty || refcounts.dirtyBytes > 0 || refcountTable.dirty;
   return tables || !frees.empty || guestClusters.waiting > 0;

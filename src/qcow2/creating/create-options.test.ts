@@ -145,7 +145,7 @@ describe('a new image is as the one that QEMU makes', () => {
     const path = fresh();
     const before = process.memoryUsage().rss;
     await createQcow2(path, {
-      size: 64 * 1024 * MIB,
+      size: 8 * 1024 * MIB,
       clusterSize: 4096,
       preallocation: 'metadata',
       sync: false,
@@ -164,6 +164,7 @@ describe('a new image that is encrypted', () => {
     { version: 2 },
     { preallocation: 'metadata', clusterSize: 4096 },
     { preallocation: 'full', extendedL2: true },
+    { extendedL2: true, dataFile: folder.join('secret'), dataFileRaw: true },
     { lazyRefcounts: true, compressionType: 'zstd', clusterSize: 512 },
   ] satisfies Partial<CreateOptions>[]) {
     it(`trap 33: is opened, read and written by QEMU: ${JSON.stringify(options)}`, async () => {

@@ -41,7 +41,7 @@ function guestEntries(options: SettledOptions, layout: ImageLayout): Generator<I
   return pieces(l2Offset, guestClusters, entryBytes, (view, at, index) => {
     putEntry(view, at, guestOffset + index * clusterSize, true, flag);
     // A raw data file is read by those who know of no tables: these must say what it says.
-    if (extended && dataFileRaw) view.setUint32(at + ENTRY_SIZE + 4, ALL_SUBCLUSTERS);
+    if (extended && dataFileRaw && !encrypted) view.setUint32(at + ENTRY_SIZE + 4, ALL_SUBCLUSTERS);
   });
 }
 

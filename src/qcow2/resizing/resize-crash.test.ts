@@ -19,7 +19,7 @@ const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
 
 // More in a long run: CALVE_CRASH_CUTS=5000 CALVE_CRASH_SEED=7 node --test src/qcow2/resizing/resize-crash.test.ts
-const { CALVE_CRASH_CUTS = '30', CALVE_CRASH_SEED = '42' } = process.env;
+const { CALVE_CRASH_CUTS = '20', CALVE_CRASH_SEED = '42' } = process.env;
 const CUTS = Number(CALVE_CRASH_CUTS);
 const SEED = Number(CALVE_CRASH_SEED);
 

@@ -13,7 +13,14 @@ import { qemuImgCheck, qemuImgCompare } from '../../../test/support/qemu.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { CalveError } from '../../errors/index.ts';
-import { type CreateOptions, checkQcow2, createQcow2, denyBacking, openQcow2 } from '../index.ts';
+import {
+  type CreateOptions,
+  checkQcow2,
+  createQcow2,
+  denyBacking,
+  followDataFile,
+  openQcow2,
+} from '../index.ts';
 
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
@@ -128,6 +135,18 @@ describe('a new image is as the one that QEMU makes', () => {
     const io = ['-c', 'read -P 5 0 1M', `driver=qcow2,file.filename=${path}`];
     const image = ['--image-opts', ...io.slice(0, 2), `${io[2]},data-file.filename=${folder.join('raw')}`];
     assert.doesNotMatch(await succeed('qemu-io', image), /failed/i);
+  });
+
+  it('trap 22: a data file is found from the folder of the image, and holds the disk', async () => {
+    const path = fresh();
+    await createQcow2(path, { size: MIB, extendedL2: true, dataFile: 'disk.raw', dataFileRaw: true });
+    const dataFile = followDataFile();
+    await using disk = await openQcow2(path, { writable: true, backing: denyBacking, dataFile });
+    await disk.write(Buffer.alloc(512, 6), 4096);
+    await disk.close();
+    const expected = Buffer.alloc(MIB).fill(6, 4096, 4096 + 512);
+    assert.ok((await readFile(folder.join('disk.raw'))).equals(expected));
+    assert.deepEqual((await checkQcow2(path)).corruptions, 0);
   });
 
   for (const version of [2, 3] as const) {

@@ -1,13 +1,11 @@
 import type { Preallocation } from '../creating/image-options.ts';
 import { reserveStorage } from '../creating/reserve-storage.ts';
+import { allSubclusters, emptyEntry, writeEntry } from '../mapping/cluster-entry.ts';
 import type { L2Table } from '../mapping/l2-table.ts';
-import { entryHigh, entryLow, ZERO } from '../table-entry.ts';
 import type { ClusterRun } from '../writing/allocator.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { releaseEntry } from '../writing/release-entry.ts';
 import { freeEntries } from './free-entries.ts';
 import type { ResizeOptions } from './resize-options.ts';
-import { setEntry } from './set-entry.ts';
 
 /** Zeros of version 2 under a cipher, written a piece at a time. */
 const PIECE = 1024 * 1024;
@@ -25,15 +23,16 @@ export async function preallocateRange(
   { preallocation: mode = 'off', signal }: ResizeOptions,
 ): Promise<void> {
   if (mode === 'off') return;
-  const { clusterSize, tableEntries } = writer.parts.geometry;
-  const round = writer.parts.namesBacking ? Math.ceil : Math.floor;
+  const { geometry, map, tables, namesBacking } = writer.parts;
+  const { clusterSize, tableEntries } = geometry;
+  const round = namesBacking ? Math.ceil : Math.floor;
   const end = Math.ceil(to / clusterSize);
   for (let cluster = round(from / clusterSize); cluster < end; ) {
     signal?.throwIfAborted();
     const index = Math.floor(cluster / tableEntries);
     const entry = cluster - index * tableEntries;
     const limit = Math.min(tableEntries, end - index * tableEntries);
-    const { first, count } = freeEntries(await writer.parts.tables.existing(index), entry, limit);
+    const { first, count } = freeEntries(map, await tables.existing(index), entry, limit);
     const placed = count === 0 ? 0 : await placeRun(writer, index, { first, count }, mode);
     cluster = index * tableEntries + first + placed;
   }
@@ -92,13 +91,16 @@ async function fillRun(
 }
 
 function link(writer: ImageWriter, table: L2Table, first: number, run: ClusterRun): void {
-  const { geometry, frees } = writer.parts;
-  const flagged = geometry.version >= 3 && geometry.subclusters === 1 && !readsZeros(writer, run);
+  const { geometry } = writer.parts;
+  // Subclusters say it in any case, so that they show no backing file.
+  const says = geometry.subclusters > 1 || (geometry.version >= 3 && !readsZeros(writer, run));
+  const entry = emptyEntry();
+  entry.owned = 'cluster';
+  entry.copied = true;
+  entry.zero = says ? allSubclusters(geometry) : 0;
   for (let at = 0; at < run.count; at += 1) {
-    const host = (run.first + at) * geometry.clusterSize;
-    releaseEntry(table, first + at, geometry, frees, 'kept');
-    const low = (entryLow(host) | (flagged ? ZERO : 0)) >>> 0;
-    setEntry(table, first + at, geometry, { high: entryHigh(host, true), low, zeroes: true });
+    entry.host = (run.first + at) * geometry.clusterSize;
+    writeEntry(table, first + at, geometry, entry);
   }
 }
 

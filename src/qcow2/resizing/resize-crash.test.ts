@@ -170,6 +170,7 @@ describe('trap 34: a crash at any moment of a resize leaves the old size or the 
     { size: 40 * 1024, clusterSize: 1024, refcountBits: 1 },
     { size: 40 * 1024 + 512, clusterSize: 2048, ...over },
     { size: 40 * 1024, clusterSize: 512, version: 2, ...over },
+    { size: 40 * 1024, clusterSize: 16_384, extendedL2: true, ...over },
   ] satisfies EmptyImageOptions[]) {
     it(JSON.stringify(options), async () => {
       await assertSound(await play(options, SEED), 'backingFile' in options, false);

@@ -63,6 +63,7 @@ describe('a random history with new sizes reads as the model does', () => {
     { size: 200 * KIB, clusterSize: 512, version: 2, lazyRefcounts: false },
     { size: 200 * KIB, clusterSize: 4096, refcountBits: 1, lazyRefcounts: true },
     { size: 200 * KIB, clusterSize: 65_536 },
+    { size: 200 * KIB, clusterSize: 16_384, extendedL2: true },
   ] satisfies CreateOptions[]) {
     it(JSON.stringify(options), () =>
       play(
@@ -74,15 +75,20 @@ describe('a random history with new sizes reads as the model does', () => {
     );
   }
 
-  for (const version of [2, 3] as const) {
-    it(`trap 20: version ${version} over a base that some sizes pass and others do not`, async () => {
-      const base = folder.join(`base-${version}.raw`);
+  for (const options of [
+    { version: 2, clusterSize: 4096 },
+    { version: 3, clusterSize: 4096 },
+    { version: 3, clusterSize: 16_384, extendedL2: true },
+  ] as const) {
+    const { version, clusterSize } = options;
+    it(`trap 20: ${JSON.stringify(options)} over a base that some sizes pass and others do not`, async () => {
+      const base = folder.join(`base-${version}-${clusterSize}.raw`);
       const bytes = Buffer.alloc(400 * KIB, 0xb5);
       await writeFile(base, bytes);
       const size = 250 * KIB;
       const over = { backingFile: base, backingFormat: 'raw' };
       const initial = bytes.subarray(0, size);
-      await play(`over-${version}`, { size, clusterSize: 4096, version, ...over }, initial, version);
+      await play(`over-${version}-${clusterSize}`, { size, ...options, ...over }, initial, version);
       assert.ok((await readFile(base)).equals(bytes), 'the base is as it was');
     });
   }

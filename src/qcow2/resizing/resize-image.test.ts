@@ -11,7 +11,14 @@ import { Chain } from '../chain.ts';
 import { encodeEmptyImage } from '../empty-image.ts';
 import { geometryOf } from '../geometry.ts';
 import { decodeHeader } from '../header.ts';
-import { type CreateOptions, createQcow2, denyBacking, followBacking, openQcow2 } from '../index.ts';
+import {
+  type CreateOptions,
+  createQcow2,
+  denyBacking,
+  followBacking,
+  followDataFile,
+  openQcow2,
+} from '../index.ts';
 
 import { openImage } from '../open-image.ts';
 import { checkResize } from './resize-options.ts';
@@ -143,6 +150,21 @@ describe('growth', () => {
       await disk.close();
       await assertDisk(middle, Buffer.concat([Buffer.alloc(64 * KIB, 9), Buffer.alloc(64 * KIB)]));
       await assertDisk(top, Buffer.concat([Buffer.alloc(64 * KIB, 9), Buffer.alloc(4 * MIB - 64 * KIB)]));
+    });
+  }
+
+  for (const preallocation of ['metadata', 'full'] as const) {
+    it(`trap 20: extended L2 with preallocation ${preallocation} over a longer base`, async () => {
+      const base = await image({ size: 2 * MIB });
+      await qemuIo(base, ['write -P 9 0 2M']);
+      const over = { backingFile: base, backingFormat: 'qcow2', clusterSize: 16_384, extendedL2: true };
+      const path = await image({ size: MIB + 1024, ...over });
+      await using disk = await open(path);
+      await disk.resize(3 * MIB, { preallocation });
+      await disk.write(Buffer.alloc(512, 4), 2 * MIB + 512);
+      await disk.close();
+      const bytes = Buffer.alloc(3 * MIB).fill(9, 0, MIB + 1024);
+      await assertDisk(path, bytes.fill(4, 2 * MIB + 512, 2 * MIB + 1024));
     });
   }
 
@@ -348,6 +370,14 @@ describe('a size that cannot be', () => {
     await disk.resize(MIB);
     await disk.close();
     assert.ok((await readFile(path)).equals(before));
+  });
+
+  it('is refused to an image with a data file', async () => {
+    const path = await image({ size: MIB, dataFile: 'resized.data' });
+    const dataFile = followDataFile();
+    await using disk = await openQcow2(path, { writable: true, backing: denyBacking, dataFile });
+    await refused(disk.resize(2 * MIB), 'unsupported', /guest data lies in a file of its own/);
+    assert.equal(disk.size, MIB);
   });
 
   it('is refused to an image with bitmaps', async () => {

@@ -1,31 +1,108 @@
 import { rm } from 'node:fs/promises';
-import { openFile } from '../host/index.ts';
-import { type EmptyImageOptions, layOutEmptyImage } from './empty-image.ts';
+import { dirname, resolve } from 'node:path';
+import { CalveError } from '../errors/index.ts';
+import { type HostFile, openFile } from '../host/index.ts';
+import { createDataFile } from './creating/create-data-file.ts';
+import { type ImageLayout, layOutImage } from './creating/image-layout.ts';
+import { type Preallocation, type SettledOptions, settleOptions } from './creating/image-options.ts';
+import { imageParts } from './creating/image-parts.ts';
+import { newHeader } from './creating/new-header.ts';
+import { reserveStorage } from './creating/reserve-storage.ts';
+import type { EmptyImageOptions } from './empty-image.ts';
+import { createLuks, type LuksOptions, type NewLuks } from './encryption/index.ts';
 
 /** How a new image is made. */
 export interface CreateOptions extends EmptyImageOptions {
+  /**
+   * The file that holds the guest's data in the image's place (default none; not in version 2). It is made too, of the
+   * disk's size. A relative path starts from the image's folder; QEMU takes it from the folder that it runs in.
+   */
+  readonly dataFile?: string;
+  /** The data file reads as the disk on its own (default false; not over a backing file). Then every cluster has its place. */
+  readonly dataFileRaw?: boolean;
+  /** Whether a data file that is there loses what it holds (default false: then it is in the way). */
+  readonly overwriteDataFile?: boolean;
+  /** How much has its place from the start (default `off`; over a backing file nothing else, unless with `extendedL2`). */
+  readonly preallocation?: Preallocation;
+  /** Encrypts guest data with LUKS (default not). */
+  readonly encryption?: CreateEncryption;
   /** The file is durable when the promise resolves, though not yet its name in the folder (default true). */
   readonly sync?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** What opens the image, and how it is encrypted. */
+export interface CreateEncryption extends LuksOptions {
+  /** The caller's, to be wiped when the image is made. */
+  readonly passphrase: Uint8Array;
 }
 
 /**
  * Makes an image that reads as its backing file, or as zeros. The backing file is not opened. After an error there is no
- * file.
- * @throws CalveError `exists`, `out-of-range`, `usage`, `no-space`, `io`
+ * file, nor a data file that was not there before.
+ *
+ * Options are those of `qemu-img create`, and so is what goes together. One differs: an encrypted image of version 2
+ * cannot be preallocated, because QEMU's reads noise.
+ * @throws CalveError `exists`; `out-of-range` with `data.option`, `usage`, `unsupported`; `in-use` of a data file;
+ *   `no-space`, `io`, `aborted`
  *
  * @example
  * await createQcow2('disk.qcow2', { size: 10 * 1024 ** 3 });
  */
 export async function createQcow2(path: string, options: CreateOptions): Promise<void> {
-  const { length, parts } = layOutEmptyImage(options);
+  const { encryption, signal } = options;
+  const settled = settleOptions({ ...options, encrypted: encryption !== undefined });
+  const luks = encryption && (await makeLuks(encryption, signal));
+  const luksLength = luks?.areaLength ?? 0;
+  const layout = layOutImage(settled, luksLength);
+  const header = newHeader(settled, layout, luksLength);
   await using file = await openFile(path, { create: true });
   try {
-    await file.truncate(length);
-    for (const { offset, bytes } of parts) await file.write(bytes, offset);
+    await writeStructures(file, settled, layout, options);
+    if (luks) await file.write(luks.bytes, layout.luksOffset);
+    // What is cut off by a crash has no header, so that nobody takes it for an image.
+    await file.write(header, 0);
     if (options.sync !== false) await file.sync();
+    if (settled.dataFile !== undefined) await makeDataFile(file, settled, options);
   } catch (error) {
     // The name was free, and half an image is no use to anybody.
     await rm(path, { force: true });
-    throw error;
+    throw signal?.aborted && error === signal.reason ? aborted(path, error) : error;
   }
+}
+
+async function makeLuks(encryption: CreateEncryption, signal?: AbortSignal): Promise<NewLuks> {
+  const { passphrase, ...options } = encryption;
+  const luks = await createLuks(passphrase, { ...(signal && { signal }), ...options });
+  // Nothing is written yet that it could encrypt.
+  luks.cipher[Symbol.dispose]();
+  return luks;
+}
+
+async function writeStructures(
+  file: HostFile,
+  settled: SettledOptions,
+  layout: ImageLayout,
+  { signal }: CreateOptions,
+): Promise<void> {
+  const { preallocation, dataFile, clusterSize } = settled;
+  await file.truncate(layout.length);
+  for (const { offset, bytes } of imageParts(settled, layout)) {
+    signal?.throwIfAborted();
+    await file.write(bytes, offset);
+  }
+  if (dataFile !== undefined) return;
+  const { guestOffset, guestClusters } = layout;
+  await reserveStorage(file, guestOffset, guestClusters * clusterSize, preallocation, signal);
+}
+
+async function makeDataFile(file: HostFile, settled: SettledOptions, options: CreateOptions): Promise<void> {
+  const { size, dataFile = '', preallocation } = settled;
+  const { overwriteDataFile = false, sync = true, signal } = options;
+  const path = resolve(dirname(file.path), dataFile);
+  await createDataFile(path, file, { size, preallocation, overwrite: overwriteDataFile, sync, signal });
+}
+
+function aborted(path: string, cause: unknown): CalveError {
+  return new CalveError('aborted', `making ${path} was aborted`, { cause });
 }

@@ -130,6 +130,37 @@ export class ImageFile {
     return this.#storage.punchHole(offset, length);
   }
 
+  /** Grows the file to this length at least, by what reads zeros. */
+  async growTo(length: number): Promise<void> {
+    if (length <= this.#end) return;
+    if (this.#storage.truncate) await this.#truncate(length);
+    else await this.write(new Uint8Array(1), length - 1);
+  }
+
+  /** Cuts the file off, where that can be done: nothing there may be in use. */
+  async cutTo(length: number): Promise<void> {
+    if (length < this.#end && this.#storage.truncate) await this.#truncate(length);
+  }
+
+  /** Reserves storage, and grows the file to hold the range. False where it cannot be done. */
+  allocate(offset: number, length: number): boolean {
+    this.checkWritable();
+    if (this.#storage.allocate?.(offset, length) !== true) return false;
+    this.#unsynced = true;
+    this.#end = Math.max(this.#end, offset + length);
+    return true;
+  }
+
+  async #truncate(length: number): Promise<void> {
+    this.checkWritable();
+    try {
+      await this.#storage.truncate?.(length);
+      this.#end = length;
+    } finally {
+      this.#unsynced = true;
+    }
+  }
+
   close(): Promise<void> {
     return this.#storage.close();
   }

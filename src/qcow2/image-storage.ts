@@ -11,5 +11,9 @@ export interface ImageStorage {
   datasync(): Promise<void>;
   /** False where it cannot be done. */
   punchHole(offset: number, length: number): boolean;
+  /** Sets the length; growth reads zeros. Storage without it keeps what an image no longer needs at its end. */
+  truncate?(size: number): Promise<void>;
+  /** Reserves storage for the range, which reads what it read before, and grows the file to hold it. False where it cannot be done. */
+  allocate?(offset: number, length: number): boolean;
   close(): Promise<void>;
 }

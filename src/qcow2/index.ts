@@ -11,7 +11,8 @@ export { type CheckOptions, checkQcow2 } from './check/check-qcow2.ts';
 export type { CheckReport, RepairReport } from './check/check-report.ts';
 export type { CheckFinding, FindingKind, FindingPlace, Severity } from './check/finding.ts';
 export { type RepairOptions, repairQcow2 } from './check/repair-qcow2.ts';
-export { type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export { type CreateEncryption, type CreateOptions, createQcow2 } from './create-qcow2.ts';
+export type { Preallocation } from './creating/image-options.ts';
 export { type DataFilePolicy, type DataFileRequest, denyDataFile } from './data-file-policy.ts';
 export {
   type EmptyImage,
@@ -31,6 +32,7 @@ export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
 export { Qcow2Disk } from './qcow2-disk.ts';
 export type { CompressionType, CryptMethod, Qcow2Header } from './qcow2-header.ts';
 export { readHeader } from './read-header.ts';
+export type { ResizeOptions } from './resizing/resize-options.ts';
 export type { Snapshot } from './snapshots/snapshot.ts';
 export type { CreateSnapshotOptions } from './snapshots/snapshot-labels.ts';
 export type { DetectZeroes } from './writing/detect-zeroes.ts';

@@ -18,6 +18,7 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
+import { repairOnOpen } from './repair-on-open.ts';
 import { SnapshotTable } from './snapshots/snapshot-table.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import type { DetectZeroes } from './writing/detect-zeroes.ts';
@@ -43,9 +44,11 @@ export interface OpenImageOptions {
  */
 export async function openImage(storage: ImageStorage, options: OpenImageOptions): Promise<Qcow2Disk> {
   const { writable, chain } = options;
-  const header = await readHeader(storage);
-  refuseUnsupported(header, storage.path, writable);
+  const found = await readHeader(storage);
+  refuseUnsupported(found, storage.path, writable);
   const file = new ImageFile(storage);
+  const repairs = writable && found.incompatible.has('dirty') ? [await repairOnOpen(file)] : [];
+  const header = repairs.length > 0 ? await readHeader(storage) : found;
   const liveHeader = new ImageHeader(file, header);
   const geometry = geometryOf(header);
   const l1 = await readL1Table(file, header);
@@ -95,7 +98,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
       await file.close();
     }
   };
-  const warnings = warningsOf(header, storage.path);
+  const warnings = [...repairs, ...warningsOf(header, storage.path)];
   const sides = { map, reader, snapshots, writer, bitmaps, backing };
   return new Qcow2Disk({ ...sides, file, header: liveHeader, warnings, release });
 }

@@ -28,7 +28,8 @@ export interface OpenQcow2Options extends ChainLimits {
 }
 
 /**
- * Opens a qcow2 image as a disk.
+ * Opens a qcow2 image as a disk. Before it is written, an image that was not closed has its refcounts rebuilt, which is
+ * one of its `warnings` then (trap 10).
  * @throws CalveError `not-found`, `denied`, `in-use` (with `data.holders`), `io`; `invalid` or `unsupported`, naming the
  *   header field; `corrupt`, with the command that mends it; what the policies throw
  *

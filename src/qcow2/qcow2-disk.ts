@@ -11,6 +11,8 @@ import type { ImageHeader } from './image-header.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
+import { resizeImage } from './resizing/resize-image.ts';
+import type { ResizeOptions } from './resizing/resize-options.ts';
 import type { Snapshot } from './snapshots/snapshot.ts';
 import type { CreateSnapshotOptions } from './snapshots/snapshot-labels.ts';
 import type { Snapshots } from './snapshots/snapshots.ts';
@@ -266,6 +268,19 @@ export class Qcow2Disk implements WritableDisk {
     const { snapshots, writer } = this.#parts;
     const open = () => snapshots.open(idOrName);
     return writer ? writer.gate.shared(open) : open();
+  }
+
+  /**
+   * Changes the disk's size, to bytes, a multiple of 512, and makes that durable. Growth reads zeros, whatever a longer
+   * backing file holds there. Changes under way end first, and later ones wait; reads go on. Internal snapshots keep
+   * their size. After an error growth has left the old size; a shrink may have made the disk smaller.
+   * @throws CalveError `out-of-range`, `usage`; `denied` for a smaller size without `shrink`, and for growth over a backing
+   *   file that was left aside at opening; `unsupported`, with `data.feature`, for snapshots in version 2, and
+   *   for preallocation with a data file; `corrupt`, `no-space`, `io`, `aborted`
+   */
+  async resize(size: number, options: ResizeOptions = {}): Promise<void> {
+    const writer = this.#toWrite();
+    await writer.gate.exclusive(() => resizeImage(writer, this.backing, size, options));
   }
 
   /** Ends what is under way, flushes, and releases everything, also when flushing fails; then it throws that error. */

@@ -2,20 +2,18 @@ import { CalveError } from '../errors/index.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 
 /**
- * Refuses writing to what must be mended first (trap 10), and to what cannot be written without harm.
+ * Refuses writing to what somebody must look at first (trap 10), and to what cannot be written without harm.
  * @throws CalveError `corrupt`, with `data.feature`
  */
 export function refuseUnsupported(header: Qcow2Header, path: string, writable: boolean): void {
   if (!writable) return;
-  const mend = (feature: string, reason: string) => {
-    throw new CalveError('corrupt', `${path}: ${reason}; it can be read, and written once it is repaired`, {
-      hint: `qemu-img check -r all ${path}`,
-      data: { path, feature },
-    });
-  };
-  if (header.incompatible.has('corrupt')) mend('corrupt', 'the image is marked corrupt');
-  if (header.incompatible.has('dirty'))
-    mend('dirty', 'the image was not closed and its refcounts may be wrong');
+  if (header.incompatible.has('corrupt')) {
+    throw new CalveError(
+      'corrupt',
+      `${path}: the image is marked corrupt; it can be read, and written once it is repaired`,
+      { hint: `qemu-img check -r all ${path}`, data: { path, feature: 'corrupt' } },
+    );
+  }
   if (header.incompatible.has('external data file') && header.snapshotCount > 0) {
     // A snapshot and the active disk would have one and the same place for each cluster (trap 22).
     throw new CalveError(

@@ -1,7 +1,9 @@
-/** A write, or a hole punched, with the moments when it began and ended; `end` is infinite while it is under way. */
+/** A write, a hole punched, or a new size, with the moments when it began and ended; `end` is infinite while it is under way. */
 interface Recorded {
   readonly offset: number;
   readonly bytes: Uint8Array;
+  /** The file was made to end here, or to reach up to here, instead. */
+  readonly size?: number;
   readonly begin: number;
   end: number;
 }
@@ -75,6 +77,13 @@ export class CrashStorage {
     return true;
   }
 
+  async truncate(size: number): Promise<void> {
+    const recorded = this.#record(Buffer.alloc(0), 0, size);
+    await turn();
+    this.#content.resize(size);
+    recorded.end = this.tick();
+  }
+
   async close(): Promise<void> {}
 
   /**
@@ -85,8 +94,12 @@ export class CrashStorage {
   after(moment: number, keep: () => boolean): Buffer {
     const flushed = Math.max(0, ...this.#syncs.filter(({ end }) => end <= moment).map(({ begin }) => begin));
     const content = new GrowingBuffer(this.#initial);
-    for (const { offset, bytes, begin, end } of this.#writes) {
+    for (const { offset, bytes, size, begin, end } of this.#writes) {
       if (begin > moment) continue;
+      if (size !== undefined) {
+        if (end < flushed || keep()) content.resize(size);
+        continue;
+      }
       if (end < flushed) {
         content.set(bytes, offset);
         continue;
@@ -101,8 +114,15 @@ export class CrashStorage {
     return content.bytes;
   }
 
-  #record(bytes: Buffer, offset: number): Recorded {
-    const recorded = { offset, bytes, begin: this.tick(), end: Number.POSITIVE_INFINITY };
+  #record(bytes: Buffer, offset: number, size?: number): Recorded {
+    const begin = this.tick();
+    const recorded = {
+      offset,
+      bytes,
+      ...(size === undefined ? {} : { size }),
+      begin,
+      end: Number.POSITIVE_INFINITY,
+    };
     this.#writes.push(recorded);
     return recorded;
   }
@@ -133,6 +153,13 @@ class GrowingBuffer {
     if (end > this.#room.length) this.#room = Buffer.concat([this.#room, Buffer.alloc(end)]);
     this.#length = Math.max(this.#length, end);
     this.#room.set(bytes, offset);
+  }
+
+  resize(size: number): void {
+    if (size > this.#room.length) this.#room = Buffer.concat([this.#room, Buffer.alloc(size)]);
+    // What is cut off must read zeros when the bytes grow again.
+    else this.#room.fill(0, size);
+    this.#length = size;
   }
 }
 

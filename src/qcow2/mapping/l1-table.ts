@@ -44,9 +44,10 @@ export class L1Table {
     this.#offset = offset;
   }
 
-  /** Host offset of the L2 table that the entry names; 0 if there is none, also where the table became shorter. */
+  /** Host offset of the L2 table that the entry names; 0 if there is none, and past the end of the table. */
   tableOffset(index: number): number {
     const at = index * ENTRY_SIZE;
+    // Whoever walks through the disk may have begun before it was made smaller.
     if (at >= this.#bytes.length) return 0;
     return entryOffset(this.#view.getUint32(at), this.#view.getUint32(at + 4));
   }

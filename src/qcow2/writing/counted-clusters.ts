@@ -50,6 +50,8 @@ export class CountedClusters implements GuestClusters {
     releaseEntry(table, entry, this.#parts.geometry, this.#parts.frees, storage);
   }
 
+  async resize(): Promise<void> {}
+
   async barrier(): Promise<void> {}
 
   async settle(): Promise<void> {}

@@ -41,6 +41,12 @@ export class DataFileClusters implements GuestClusters {
     return this.#unused.size;
   }
 
+  async resize(size: number): Promise<void> {
+    await this.#dataFile.growTo(size);
+    await this.#dataFile.cutTo(size);
+    await this.#dataFile.barrier();
+  }
+
   barrier(): Promise<void> {
     return this.#dataFile.barrier();
   }

@@ -31,6 +31,8 @@ export interface GuestClusters {
   release(table: L2Table, entry: number, storage: 'kept' | 'punched'): void;
   /** How many clusters wait for `settle`. */
   readonly waiting: number;
+  /** A file of guest data alone becomes as long as the disk: no longer than it was, or with zeros at the end. Durable. */
+  resize(size: number): Promise<void>;
   /** Guest data is durable, if it lies in a file of its own; data in the image file waits for that file's barriers. */
   barrier(): Promise<void>;
   /** To be called when the tables are durable. */

@@ -5,7 +5,8 @@ import { ClusterWriter } from './cluster-writer.ts';
 import { ClusterZeroer } from './cluster-zeroer.ts';
 import { CompressedWriter } from './compressed-writer.ts';
 import type { DetectZeroes } from './detect-zeroes.ts';
-import { commitMetadata, type ImageMetadata, isDirty } from './metadata-commit.ts';
+import { commitLazily, type ImageMetadata, markClean } from './metadata-commit.ts';
+import { settleMetadata } from './settle-metadata.ts';
 import type { WriterParts } from './writer-parts.ts';
 import type { ZeroStorage } from './zero-change.ts';
 import { zeroRuns } from './zero-runs.ts';
@@ -68,23 +69,23 @@ export class ImageWriter {
   flush(): Promise<void> {
     this.#flushing ??= this.parts.mutex.run(() => {
       this.#flushing = undefined;
-      return commitMetadata(this.metadata);
+      return commitLazily(this.metadata);
     });
     return this.#flushing;
   }
 
   /**
    * Ends what is under way; then as `flush`, stores the bitmaps, and lowers the refcounts on disk of what is no longer
-   * used, which a flush leaves for later.
+   * used, which a flush leaves for later. The image is clean then.
    */
   async finish(): Promise<void> {
     await this.gate.emptied();
     await this.#compressed.end();
     await this.parts.mutex.run(async () => {
-      await commitMetadata(this.metadata);
+      await settleMetadata(this.metadata);
       await this.bitmaps.store();
-      do await commitMetadata(this.metadata);
-      while (isDirty(this.metadata));
+      await settleMetadata(this.metadata);
+      await markClean(this.metadata);
     });
   }
 

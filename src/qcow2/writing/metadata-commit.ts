@@ -41,8 +41,39 @@ const NOTHING_LEFT = { flagged: false, punch: false };
  * metadata written before is durable.
  */
 export async function commitMetadata(image: ImageMetadata): Promise<void> {
-  const { file, l1, l2, frees, guestClusters } = image;
   await writeRefcounts(image);
+  await commitTables(image);
+}
+
+/**
+ * As `commitMetadata`, without step 1 where the image's refcounts are lazy (specification, "Header", compatible_features
+ * bit 0): they stay in memory for a full commit to write. Before anything on disk relies on them, the dirty bit is
+ * there: whoever opens the image after a crash rebuilds them first (trap 10).
+ */
+export async function commitLazily(image: ImageMetadata): Promise<void> {
+  if (!image.header.current.compatible.has('lazy refcounts')) return commitMetadata(image);
+  if (isDirty(image)) await markDirty(image);
+  await commitTables(image);
+}
+
+/** Clears the dirty bit of an image with lazy refcounts. Nothing is left to commit. */
+export async function markClean({ header, file }: ImageMetadata): Promise<void> {
+  const { incompatible } = header.current;
+  if (!incompatible.has('dirty')) return;
+  await file.barrier();
+  await header.patch({ incompatible: new Set([...incompatible].filter((feature) => feature !== 'dirty')) });
+  await file.barrier();
+}
+
+/** Whether there is anything to commit. */
+export function isDirty(image: ImageMetadata): boolean {
+  const { l1, l2, refcounts, refcountTable, frees, guestClusters } = image;
+  const tables = l1.dirty || l2.dirty || refcounts.dirtyBytes > 0 || refcountTable.dirty;
+  return tables || !frees.empty || guestClusters.waiting > 0;
+}
+
+async function commitTables(image: ImageMetadata): Promise<void> {
+  const { file, l1, l2, frees, guestClusters } = image;
   await guestClusters.barrier();
   if (l2.dirty || l1.dirty) {
     await file.barrier();
@@ -57,11 +88,11 @@ export async function commitMetadata(image: ImageMetadata): Promise<void> {
   await guestClusters.settle();
 }
 
-/** Whether there is anything to commit. */
-export function isDirty(image: ImageMetadata): boolean {
-  const { l1, l2, refcounts, refcountTable, frees, guestClusters } = image;
-  const tables = l1.dirty || l2.dirty || refcounts.dirtyBytes > 0 || refcountTable.dirty;
-  return tables || !frees.empty || guestClusters.waiting > 0;
+async function markDirty({ header, file }: ImageMetadata): Promise<void> {
+  const { incompatible } = header.current;
+  if (incompatible.has('dirty')) return;
+  await header.patch({ incompatible: new Set([...incompatible, 'dirty' as const]) });
+  await file.barrier();
 }
 
 async function writeRefcounts(image: ImageMetadata): Promise<void> {

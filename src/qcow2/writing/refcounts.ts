@@ -151,6 +151,36 @@ export class Refcounts {
     return { first, count };
   }
 
+  /** The last cluster below `end` that is in use; -1 if there is none. */
+  async lastUsed(end: number): Promise<number> {
+    for (let index = Math.ceil(end / this.blockEntries) - 1; index >= 0; index -= 1) {
+      const block = await this.#load(index);
+      const start = index * this.blockEntries;
+      let entry = block ? Math.min(this.blockEntries, end - start) - 1 : -1;
+      while (entry >= 0 && block?.get(entry) === 0) entry -= 1;
+      if (entry >= 0) return start + entry;
+    }
+    return -1;
+  }
+
+  /**
+   * Takes a block out of use that lies in a cluster which it counts itself, and counts no other. Nobody counts that
+   * cluster from then on. False when the block is not like that.
+   */
+  async dropBlock(index: number): Promise<boolean> {
+    const block = await this.#load(index);
+    if (!block) return false;
+    const own = block.offset / this.#geometry.clusterSize - index * this.blockEntries;
+    if (own < 0 || own >= this.blockEntries) return false;
+    for (let entry = 0; entry < this.blockEntries; entry += 1) {
+      if (block.get(entry) !== (entry === own ? 1 : 0)) return false;
+    }
+    this.#dirty.delete(block);
+    this.#cache.delete(index);
+    this.#table.setBlock(index, 0);
+    return true;
+  }
+
   /** A new block, which lies in a cluster of its own. */
   createBlock(index: number, offset: number): void {
     const { clusterSize, refcountBits } = this.#geometry;

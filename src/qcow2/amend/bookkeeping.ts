@@ -10,7 +10,7 @@ import { Allocator } from '../writing/allocator.ts';
 import { CountedClusters } from '../writing/counted-clusters.ts';
 import { metadataClaims } from '../writing/metadata-claims.ts';
 import { MetadataClusters } from '../writing/metadata-clusters.ts';
-import { commitMetadata, type ImageMetadata, isDirty } from '../writing/metadata-commit.ts';
+import type { ImageMetadata } from '../writing/metadata-commit.ts';
 import { PendingFrees } from '../writing/pending-frees.ts';
 import { readRefcountTable } from '../writing/refcount-table.ts';
 import { Refcounts } from '../writing/refcounts.ts';
@@ -66,10 +66,4 @@ export async function openBookkeeping(file: ImageFile, header: ImageHeader): Pro
 /** Whether so much is changed in memory that it should be written. */
 export function holdsMuch({ refcounts }: ImageMetadata): boolean {
   return refcounts.dirtyBytes > MOST_DIRTY;
-}
-
-/** Makes durable all that was changed, and what is no longer used free, also on disk. */
-export async function settle(metadata: ImageMetadata): Promise<void> {
-  do await commitMetadata(metadata);
-  while (isDirty(metadata));
 }

@@ -4,8 +4,9 @@ import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import { RefcountBlock } from '../writing/refcount-block.ts';
 import { type HostRange, type RefcountTable, readRefcountTable } from '../writing/refcount-table.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import type { AmendImageOptions } from './amend-options.ts';
-import { type Bookkeeping, holdsMuch, openBookkeeping, settle } from './bookkeeping.ts';
+import { type Bookkeeping, holdsMuch, openBookkeeping } from './bookkeeping.ts';
 import { findUsedBlocks } from './find-used-blocks.ts';
 import { planRefcounts, type RefcountPlan } from './plan-refcounts.ts';
 import { StoredRefcounts } from './stored-refcounts.ts';
@@ -149,7 +150,7 @@ async function releaseTable({ metadata, allocator }: Bookkeeping, table: Refcoun
       await refcounts.write((at) => clusters.checkMetadata('refcount block', at, clusterSize));
     }
   }
-  await settle(metadata);
+  await settleMetadata(metadata);
 }
 
 /** What a refcount table and its blocks take up, neighbours together. */

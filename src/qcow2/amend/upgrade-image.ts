@@ -2,8 +2,9 @@ import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import { encodeSnapshotTable } from '../snapshots/encode-snapshot-table.ts';
 import { completedEntry } from '../snapshots/snapshot-entry.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { upgradedHeader } from './amended-header.ts';
-import { openBookkeeping, settle } from './bookkeeping.ts';
+import { openBookkeeping } from './bookkeeping.ts';
 
 const SNAPSHOT_TABLE = { flagged: false, punch: true };
 
@@ -30,9 +31,9 @@ export async function upgradeImage(file: ImageFile, header: ImageHeader): Promis
   const padded = new Uint8Array(place.length);
   padded.set(table);
   await file.write(padded, place.offset);
-  await settle(metadata);
+  await settleMetadata(metadata);
   await header.replace({ ...upgradedHeader(header.current), snapshotsOffset: place.offset });
   await file.barrier();
   frees.add(old.offset, old.length, SNAPSHOT_TABLE);
-  await settle(metadata);
+  await settleMetadata(metadata);
 }

@@ -4,7 +4,8 @@ import { type GuestData, guestData } from '../mapping/guest-data.ts';
 import { L2Table } from '../mapping/l2-table.ts';
 import { clusterKind, entryHigh, entryLow, entryOffset, ZERO } from '../table-entry.ts';
 import { commitMetadata } from '../writing/metadata-commit.ts';
-import { type Bookkeeping, holdsMuch, settle } from './bookkeeping.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
+import { type Bookkeeping, holdsMuch } from './bookkeeping.ts';
 
 /** An L2 table of the active disk or of snapshots, or of both. */
 export interface ExpandedTable {
@@ -83,7 +84,7 @@ export class ZeroExpander {
   /** When it resolves no table has a zero flag, durably. */
   async finish(): Promise<void> {
     await this.#write();
-    await settle(this.#image.metadata);
+    await settleMetadata(this.#image.metadata);
   }
 
   /** Makes an entry show its own host cluster, filled with zeros; false where others refer to that as well. */

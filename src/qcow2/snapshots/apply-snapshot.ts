@@ -1,13 +1,14 @@
 import { L1Table } from '../mapping/l1-table.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { commitMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { clearCopied } from './copied-flags.ts';
 import { NewPlaces, release } from './new-places.ts';
 import { readSnapshotL1 } from './read-snapshot-l1.ts';
 import type { SnapshotEntry } from './snapshot-entry.ts';
 import { activeTree, storedTree } from './table-tree.ts';
 import { TreeReferences } from './tree-references.ts';
-import { before, decide, settle } from './turning-point.ts';
+import { before, decide } from './turning-point.ts';
 import { writeTables } from './write-tables.ts';
 
 /**
@@ -22,7 +23,7 @@ export async function applySnapshot(writer: ImageWriter, entry: SnapshotEntry): 
   const { metadata, parts } = writer;
   const { file, geometry } = parts;
   const { l1, l2, clusters, clusterSize } = metadata;
-  await settle(metadata);
+  await settleMetadata(metadata);
   // What is about to be let go must be right, too: afterwards there is no way back.
   await new TreeReferences(writer, activeTree(metadata)).verify();
   const { size, l1: next } = await readSnapshotL1(file, entry, geometry);
@@ -42,7 +43,7 @@ export async function applySnapshot(writer: ImageWriter, entry: SnapshotEntry): 
   const place = await before(file, prepare, async () => {
     await references.takeBack();
     await places.takeBack();
-    await settle(metadata);
+    await settleMetadata(metadata);
   });
   const change = {
     l1Offset: place.offset,
@@ -62,6 +63,6 @@ export async function applySnapshot(writer: ImageWriter, entry: SnapshotEntry): 
     await file.inFlight.drained();
     await new TreeReferences(writer, storedTree(file, geometry, left, true)).lower();
     await release(writer, { offset: left.offset, length: left.encoded().length });
-    await settle(metadata);
+    await settleMetadata(metadata);
   });
 }

@@ -1,5 +1,6 @@
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { commitMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { clearCopied, setCopiedByCounts } from './copied-flags.ts';
 import { encodeSnapshotTable } from './encode-snapshot-table.ts';
 import { NewPlaces, release } from './new-places.ts';
@@ -9,7 +10,7 @@ import { type CreateSnapshotOptions, snapshotLabels } from './snapshot-labels.ts
 import type { SnapshotTable } from './snapshot-table.ts';
 import { activeTree } from './table-tree.ts';
 import { TreeReferences } from './tree-references.ts';
-import { before, decide, settle } from './turning-point.ts';
+import { before, decide } from './turning-point.ts';
 import { writeTables } from './write-tables.ts';
 
 /**
@@ -30,7 +31,7 @@ export async function createSnapshot(
   const old = await table.entries();
   const oldTable = (await table.places()).table;
   const labels = snapshotLabels(file.path, old, options);
-  await settle(metadata);
+  await settleMetadata(metadata);
   const tree = activeTree(metadata);
   const references = new TreeReferences(writer, tree);
   const places = new NewPlaces(writer);
@@ -63,14 +64,14 @@ export async function createSnapshot(
     await references.takeBack();
     await places.takeBack();
     await setCopiedByCounts(metadata, tree, geometry, reached);
-    await settle(metadata);
+    await settleMetadata(metadata);
     await mark.clear();
   });
   const change = { snapshotCount: entries.length, snapshotsOffset: offset, ...mark.clearing };
   await decide(metadata, change, async () => {
     table.replace(entries);
     if (oldTable) await release(writer, oldTable);
-    await settle(metadata);
+    await settleMetadata(metadata);
   });
   return entry;
 }

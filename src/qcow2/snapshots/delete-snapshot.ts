@@ -1,5 +1,6 @@
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { commitMetadata } from '../writing/metadata-commit.ts';
+import { settleMetadata } from '../writing/settle-metadata.ts';
 import { setCopiedByCounts } from './copied-flags.ts';
 import { encodeSnapshotTable } from './encode-snapshot-table.ts';
 import { NewPlaces, release } from './new-places.ts';
@@ -9,7 +10,7 @@ import type { SnapshotEntry } from './snapshot-entry.ts';
 import type { SnapshotTable } from './snapshot-table.ts';
 import { activeTree, storedTree } from './table-tree.ts';
 import { TreeReferences } from './tree-references.ts';
-import { before, decide, settle } from './turning-point.ts';
+import { before, decide } from './turning-point.ts';
 
 /**
  * Deletes a snapshot that nobody reads. While nothing else changes the image.
@@ -26,7 +27,7 @@ export async function deleteSnapshot(
   const { file, geometry } = parts;
   const oldTable = (await table.places()).table;
   const entries = (await table.entries()).filter((other) => other !== entry);
-  await settle(metadata);
+  await settleMetadata(metadata);
   const { l1 } = await readSnapshotL1(file, entry, geometry);
   const references = new TreeReferences(writer, storedTree(file, geometry, l1, false));
   await references.verify();
@@ -38,7 +39,7 @@ export async function deleteSnapshot(
   };
   const place = await before(file, prepare, async () => {
     await places.takeBack();
-    await settle(metadata);
+    await settleMetadata(metadata);
   });
   const mark = new RepairMark(metadata);
   const change = { snapshotCount: entries.length, snapshotsOffset: place.offset, ...mark.setting };
@@ -48,9 +49,9 @@ export async function deleteSnapshot(
     await references.lower();
     await release(writer, entry.l1);
     if (oldTable) await release(writer, oldTable);
-    await settle(metadata);
+    await settleMetadata(metadata);
     await setCopiedByCounts(metadata, activeTree(metadata), geometry);
-    await settle(metadata);
+    await settleMetadata(metadata);
     await mark.clear();
   });
 }

@@ -1,12 +1,6 @@
 import type { ImageFile } from '../image-file.ts';
 import type { HeaderChange } from '../image-header.ts';
-import { commitMetadata, type ImageMetadata, isDirty } from '../writing/metadata-commit.ts';
-
-/** Everything changed in memory is durable, down to the refcounts of what is no longer used. */
-export async function settle(metadata: ImageMetadata): Promise<void> {
-  do await commitMetadata(metadata);
-  while (isDirty(metadata));
-}
+import type { ImageMetadata } from '../writing/metadata-commit.ts';
 
 /** Runs what comes ahead of the one write that decides: after an error everything is as it was. */
 export async function before<T>(

@@ -341,7 +341,7 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     reads: 'as before',
   },
   {
-    name: "a snapshot's L1 table that does not start at a cluster",
+    name: "trap 31: a snapshot's L1 table that does not start at a cluster",
     kind: 'snapshots',
     damage: (image) => image.change(image.snapshotsOffset, (offset) => offset | 512n),
     finds: ['snapshot-l1-unaligned', 'leak'],
@@ -368,7 +368,7 @@ export const SPECIAL_DAMAGES: readonly Damage[] = [
     finds: ['refcount-too-low', 'leak'],
   },
   {
-    name: 'an entry without extra data behind the snapshots',
+    name: 'trap 31: an entry without extra data behind the snapshots',
     kind: 'snapshots',
     damage: (image) => image.bytes.writeUInt32BE(3, 60),
     finds: ['snapshot-incomplete'],

@@ -1,5 +1,5 @@
 import { COPIED, type DamagedImage } from './damaged-image.ts';
-import type { ImageKindName } from './image-kinds.ts';
+import { IMAGE_KIND_NAMES, type ImageKindName } from './image-kinds.ts';
 
 /** One way to damage an image, and what a check and a repair are to make of it. */
 export interface Damage {
@@ -178,6 +178,16 @@ export function alignmentDamages(kind: ImageKindName): Damage[] {
       reads: { zeroed: [1] },
     },
   ];
+}
+
+/**
+ * Those of a kind's damages that are tried each time: a third, for each kind of image another one, so that every damage
+ * is met in several. With `EVERY_DAMAGE` in the environment, all.
+ */
+export function sampled(kind: ImageKindName, damages: readonly Damage[]): readonly Damage[] {
+  if (process.env['EVERY_DAMAGE'] !== undefined) return damages;
+  const turn = IMAGE_KIND_NAMES.indexOf(kind);
+  return damages.filter((_, index) => (index + turn) % 3 === 0);
 }
 
 /** Damage to one kind of image. */

@@ -8,7 +8,7 @@ import type { TemporaryFolder } from './temporary.ts';
 export class SoundImages {
   readonly #folder: TemporaryFolder;
   readonly #images = new Map<ImageKindName, Promise<string>>();
-  readonly #contents = new Map<ImageKindName, Promise<Buffer>>();
+  readonly #contents = new Map<string, Promise<Buffer>>();
 
   constructor(folder: TemporaryFolder) {
     this.#folder = folder;
@@ -20,9 +20,11 @@ export class SoundImages {
     return memo(this.#images, kind, () => makeImage(IMAGE_KINDS[kind], path).then(() => path));
   }
 
-  /** What a guest reads of the image. */
-  content(kind: ImageKindName): Promise<Buffer> {
-    return memo(this.#contents, kind, async () => readContent(await this.path(kind)));
+  /** What a guest reads of the image, or of one of its snapshots. */
+  content(kind: ImageKindName, snapshot?: string): Promise<Buffer> {
+    return memo(this.#contents, `${kind} ${snapshot}`, async () =>
+      readContent(await this.path(kind), snapshot),
+    );
   }
 
   /** A damaged copy. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import { COPIED, DamagedImage } from '../../../test/support/damaged-image.ts';
+import { checkWithQemu, createWithLuks } from '../../../test/support/encrypted-image.ts';
 import { makeImage } from '../../../test/support/image-kinds.ts';
 import { succeed } from '../../../test/support/programs.ts';
 import { holdInQemuIo } from '../../../test/support/qemu.ts';
@@ -9,6 +10,7 @@ import { qemuCounts } from '../../../test/support/qemu-check.ts';
 import { SoundImages } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { lockImage, openFile } from '../../host/index.ts';
+import { createLuks } from '../encryption/index.ts';
 import { type CheckOptions, checkQcow2 } from './check-qcow2.ts';
 import type { CheckFinding } from './finding.ts';
 import { repairQcow2 } from './repair-qcow2.ts';
@@ -173,9 +175,9 @@ describe('a check', () => {
 
   it('counts the header of an encrypted disk', async () => {
     const path = folder.join('secret');
-    const secret = ['--object', 'secret,id=key,data=abc'];
-    const options = ['-o', 'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10'];
-    await succeed('qemu-img', ['create', '-q', ...secret, '-f', 'qcow2', ...options, path, '4M']);
+    const luks = await createLuks(Buffer.from('abc'), { iterations: { keySlot: 1000, masterKey: 1000 } });
+    await createWithLuks(path, luks);
+    await checkWithQemu({ path, secret: 'abc' });
     const { corruptions, leaks } = await checkQcow2(path);
     assert.deepEqual([corruptions, leaks], [0, 0]);
     const image = await DamagedImage.open(path);

@@ -23,6 +23,8 @@ const DATA = STRUCTURES.data;
 /** In the high half of an L2 entry: all that a plain cluster has clear, and its place in the file. */
 const NOT_PLAIN_HIGH = 0x7f00_0000;
 const PLACE_HIGH = 0x00ff_ffff;
+/** Entries that are dealt with in one call. */
+const STEP = 128;
 
 /** Goes through the entries of L2 tables: counts what they refer to, and tells what is wrong with them. */
 export class L2Walk {
@@ -36,24 +38,33 @@ export class L2Walk {
     this.#options = options;
   }
 
-  /**
-   * Most entries are of plain clusters, and are dealt with here in 32-bit integers; all others elsewhere.
-   * @param view the bytes of the table that is at `table` in the list
-   */
+  /** @param view the bytes of the table that is at `table` in the list */
   walk(view: DataView, table: number): void {
     const { geometry, counter, fragments, list } = this.#options;
-    const { entryBytes, clusterBits, clusterSize, clusters, dataFile } = geometry;
-    const { counts } = counter;
-    const times = list.times[table] ?? 0;
-    const isActive = list.activeTimes(table) > 0;
-    const placeLimit = dataFile ? 0 : 2 ** (clusterBits - 1);
     this.#table = table;
-    this.#times = times;
+    this.#times = list.times[table] ?? 0;
     this.#activeTimes = list.activeTimes(table);
     fragments.beginTable(counter.tells ? this.#activeTimes : 0);
-    for (let at = 0; at < clusterSize; at += entryBytes) {
-      const high = view.getUint32(at);
-      const low = view.getUint32(at + 4);
+    const step = STEP * geometry.entryBytes;
+    for (let at = 0; at < geometry.clusterSize; at += step) {
+      this.#walkSome(view, at, Math.min(at + step, geometry.clusterSize));
+    }
+  }
+
+  /**
+   * Most entries are of plain clusters, and are dealt with here in 32-bit integers; all others elsewhere. A few at a
+   * time: what is called often is compiled soon and for good, a long loop for itself alone, and again in each table.
+   */
+  #walkSome(view: DataView, from: number, to: number): void {
+    const { geometry, counter, fragments } = this.#options;
+    const { entryBytes, clusterBits, clusterSize, clusters, dataFile } = geometry;
+    const { counts } = counter;
+    const times = this.#times;
+    const isActive = this.#activeTimes > 0;
+    const placeLimit = dataFile ? 0 : 2 ** (clusterBits - 1);
+    for (let at = from; at < to; at += entryBytes) {
+      const high = view.getInt32(at);
+      const low = view.getInt32(at + 4);
       const zeroBits = entryBytes === 8 ? 0 : view.getUint32(at + 8);
       const allocBits = entryBytes === 8 ? 0 : view.getUint32(at + 12);
       if ((high | low | allocBits) === 0) continue;
@@ -63,10 +74,10 @@ export class L2Walk {
         (high & NOT_PLAIN_HIGH) === 0 && (low & (clusterSize - 1)) === 0 && (zeroBits & allocBits) === 0;
       if (isPlain && place < placeLimit && cluster !== 0 && cluster < clusters) {
         fragments.addCluster(cluster);
-        const flag = (high | 0) < 0 ? REFERRED_COPIED : REFERRED_NOT_COPIED;
+        const flag = high < 0 ? REFERRED_COPIED : REFERRED_NOT_COPIED;
         counts.add(cluster, isActive ? DATA | flag : DATA, times);
       } else {
-        this.#visit(at / entryBytes, high, low, zeroBits, allocBits);
+        this.#visit(at / entryBytes, high >>> 0, low >>> 0, zeroBits, allocBits);
       }
     }
   }

@@ -15,7 +15,7 @@ import { repairQcow2 } from './repair-qcow2.ts';
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
 const images = new SoundImages(folder);
-const ROUNDS = Number(process.env['ROUNDS'] ?? 12);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 4);
 const KINDS: readonly ImageKindName[] = [
   'version 2',
   'snapshots',

@@ -145,7 +145,7 @@ describe('a repair', () => {
     assert.equal(report.corruptions, 3, 'the reference too many, and two flags that contradict the refcount');
   });
 
-  it('mends flags of an image with a data file', async () => {
+  it('trap 22: mends flags of an image with a data file', async () => {
     const path = folder.join('split');
     const options = ['-o', `data_file=${folder.join('data')}`];
     await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path, '1M']);

@@ -17,7 +17,7 @@ import { repairImage } from './repair-image.ts';
 const folder = await temporaryFolder();
 after(() => folder[Symbol.asyncDispose]());
 const images = new SoundImages(folder);
-const CUTS = Number(process.env['CUTS'] ?? 12);
+const CUTS = Number(process.env['CUTS'] ?? 6);
 const maxFindings = 1_000_000;
 
 function inspect(bytes: Uint8Array): Promise<Inspection> {

@@ -11,7 +11,7 @@ import type { L1Place } from './l1-place.ts';
 import { L2List, type L2Origin, originPlace } from './l2-list.ts';
 import { OffsetSet } from './offset-set.ts';
 import { pieceBuffer, readPieces } from './read-pieces.ts';
-import type { TableSegment } from './table-segments.ts';
+import type { TablePlace, TableSegment } from './table-segments.ts';
 
 /** More tables than the largest L1 table can lead to: only a hostile image, or one with terabytes of snapshots. */
 const MAX_L2_TABLES = MAX_L1_BYTES / ENTRY_SIZE;
@@ -74,7 +74,11 @@ function judgeL1Entry(
   if (between) tell('l2-table-unaligned', `an L2 table at a multiple of ${geometry.clusterSize}`);
 }
 
-/** Calls `visit` with every entry that is not zero. */
+/**
+ * Calls `visit` with every entry that is not zero. Segments that follow each other are read together: overlapping tables
+ * can be cut into as many as there are sectors.
+ * @param segments in the order of the file
+ */
 async function eachEntry(
   file: ImageFile,
   segments: readonly TableSegment<L1Place>[],
@@ -82,17 +86,35 @@ async function eachEntry(
   visit: (high: number, low: number, hostOffset: number, segment: TableSegment<L1Place>) => void,
 ): Promise<void> {
   const buffer = pieceBuffer();
-  for (const segment of segments) {
-    for await (const { offset, bytes } of readPieces(file, segment.offset, segment.length, buffer)) {
+  let index = 0;
+  for (const run of runsOf(segments)) {
+    for await (const { offset, bytes } of readPieces(file, run.offset, run.length, buffer)) {
       signal?.throwIfAborted();
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let at = 0; at < bytes.length; at += ENTRY_SIZE) {
         const high = view.getUint32(at);
         const low = view.getUint32(at + 4);
-        if (high !== 0 || low !== 0) visit(high, low, offset + at, segment);
+        if (high === 0 && low === 0) continue;
+        let segment = segments[index];
+        while (segment && segment.offset + segment.length <= offset + at) segment = segments[++index];
+        if (segment) visit(high, low, offset + at, segment);
       }
     }
   }
+}
+
+/** The ranges that segments cover without a gap. */
+function* runsOf(segments: readonly TableSegment<L1Place>[]): Generator<TablePlace> {
+  let run: TablePlace | undefined;
+  for (const { offset, length } of segments) {
+    if (run && run.offset + run.length === offset) {
+      run = { offset: run.offset, length: run.length + length };
+      continue;
+    }
+    if (run) yield run;
+    run = { offset, length };
+  }
+  if (run) yield run;
 }
 
 function originOf(hostOffset: number, { table }: TableSegment<L1Place>): L2Origin {

@@ -103,7 +103,7 @@ for (const type of types) {
   });
 }
 
-test('zlib: a window of 15 bits is read, and so is a stream whose end is cut off behind the cluster', () => {
+test('trap 17: zlib: a window of 15 bits is read, and so is a stream whose end is cut off behind the cluster', () => {
   const far = Buffer.concat([noise.subarray(0, 32000), noise.subarray(0, 32000), Buffer.alloc(1536)]);
   const wide = deflateRawSync(far, { windowBits: 15 });
   assert.ok(wide.length < 40000, 'the far match is used');
@@ -112,7 +112,7 @@ test('zlib: a window of 15 bits is read, and so is a stream whose end is cut off
   assert.ok(unpack('zlib', unfinished).equals(text));
 });
 
-test('zstd: several frames, empty and skippable ones among them, make one cluster', () => {
+test('trap 18: zstd: several frames, empty and skippable ones among them, make one cluster', () => {
   const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9]);
   const frames = [
     skippable,

@@ -9,7 +9,7 @@ export interface Amendment {
   readonly version?: 2 | 3 | undefined;
   /** Width of a refcount: 1, 2, 4, 8, 16, 32 or 64; 16 in version 2. */
   readonly refcountBits?: number | undefined;
-  /** Whether QEMU may put off writing refcounts (version 3 only). calve never does. */
+  /** Whether writing refcounts may be put off, and they are rebuilt after a crash (version 3 only). */
   readonly lazyRefcounts?: boolean | undefined;
   /**
    * What the header names as backing file, word for word; null for none. It is not opened, and no data moves: what the

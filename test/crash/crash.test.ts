@@ -3,7 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type CrashOptions, type CrashState, crashStates, MemoryDisk, replay } from '../../src/disk/index.ts';
-import { inspect } from '../model/assert-sound.ts';
+import { repairImage } from '../../src/qcow2/check/repair-image.ts';
+import { ImageFile } from '../../src/qcow2/image-file.ts';
+import { readHeader } from '../../src/qcow2/index.ts';
+import { assertSound, inspect } from '../model/assert-sound.ts';
 import { openDisk } from '../model/calve-image.ts';
 import { ideas } from '../model/idea.ts';
 import { KeptFile } from '../model/kept-file.ts';
@@ -34,15 +37,24 @@ async function leftBy(history: RecordedHistory, state: CrashState): Promise<Kept
   return new KeptFile(disk, 'cut.qcow2');
 }
 
-/** Leaks at worst. */
-async function assertStructure(left: KeptFile): Promise<void> {
-  const { corruptions, checkErrors, findings } = await inspect(left);
+/**
+ * Leaks at worst; while snapshots are changed COPIED flags that contradict the refcounts as well, under the dirty bit,
+ * which version 2 does not have. Returns whether there were any.
+ */
+async function assertStructure(left: KeptFile, scene: Scene): Promise<boolean> {
+  const { findings } = await inspect(left);
   const worst = findings.filter(({ severity }) => severity === 'corruption' || severity === 'error');
-  assert.deepEqual(
-    { corruptions, checkErrors },
-    { corruptions: 0, checkErrors: 0 },
-    JSON.stringify(worst[0]),
-  );
+  const others = worst.filter(({ kind }) => kind !== 'copied-wrong');
+  assert.equal(others.length, 0, JSON.stringify(others[0]));
+  const isMarked = scene.version === 2 || (await readHeader(left)).incompatible.has('dirty');
+  assert.ok(worst.length === 0 || isMarked, JSON.stringify(worst[0]));
+  return worst.length > 0;
+}
+
+/** A repair leaves nothing to be found. */
+async function assertRepaired(left: KeptFile): Promise<void> {
+  await repairImage(new ImageFile(left), { repair: 'all' });
+  await assertSound(left);
 }
 
 /** Every unit as some step left it that had begun and that no later flush vouched for. */
@@ -118,8 +130,12 @@ describe('trap 34: a crash at any moment costs leaks at worst, and nothing that 
           done += 1;
           try {
             const left = await leftBy(history, state);
-            await assertStructure(left);
+            const contradicts = await assertStructure(left, scene);
             await assertContent(left, scene, history, state.cut);
+            if (contradicts) {
+              await assertRepaired(left);
+              await assertContent(left, scene, history, state.cut);
+            }
             if (done % QEMU_EVERY !== 0) continue;
             byQemu += 1;
             await assertQemuAgrees(left);

@@ -45,10 +45,10 @@ export class RecordedHistory {
     const start = contentOf(scene);
     const taken: Taken[] = [];
     let disk = start;
-    const take = async (step: Step, action: () => Promise<void>) => {
+    const take = async (step: Step, action: () => Promise<unknown>) => {
       const begun = log.moment;
+      if ((await action()) === false) return;
       disk = after(disk, step, traitsOf(scene));
-      await action();
       taken.push({ step, begun, ended: log.moment, disk });
     };
     for (const idea of sequence) {
@@ -78,5 +78,5 @@ export class RecordedHistory {
 
 /** Whether all that came before is durable when the step has ended. */
 function isFlush({ kind }: Step): boolean {
-  return kind === 'flush' || kind === 'reopen';
+  return ['flush', 'reopen', 'create', 'apply', 'delete', 'resize'].includes(kind);
 }

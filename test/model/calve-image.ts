@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Disk } from '../../src/disk/index.ts';
+import { CalveError } from '../../src/errors/index.ts';
 import { Chain } from '../../src/qcow2/chain.ts';
 import type { Qcow2Disk } from '../../src/qcow2/index.ts';
 import { openImage } from '../../src/qcow2/open-image.ts';
@@ -42,7 +43,19 @@ export class CalveImage {
     return this.#disk.size;
   }
 
-  async take(step: Step): Promise<void> {
+  /** False when the step was refused, as it may be: refcounts of few bits have no room for one more snapshot (trap 29). */
+  async take(step: Step): Promise<boolean> {
+    try {
+      await this.#take(step);
+      return true;
+    } catch (error) {
+      const narrow = step.kind === 'create' && this.#scene.refcountBits < 16;
+      if (narrow && CalveError.is(error, 'out-of-range')) return false;
+      throw error;
+    }
+  }
+
+  async #take(step: Step): Promise<void> {
     switch (step.kind) {
       case 'flush':
         return this.#disk.flush();

@@ -24,6 +24,8 @@ const ROUNDS = rounds(300, 10_000);
 const QEMU_EVERY = LONG ? 20 : 10;
 /** Replays what fast-check found: the path that it printed. */
 const { CALVE_PATH } = process.env;
+/** Set, a sequence that fails is made as short as can be, which takes minutes where QEMU plays along. */
+const { CALVE_SHRINK: SHRINK } = process.env;
 
 interface Played {
   readonly steps: readonly Step[];
@@ -45,7 +47,10 @@ async function play(scene: Scene, sequence: readonly Idea[]): Promise<Played> {
       const step = STEPS.has(idea.kind) ? stepOf(idea, model, scene) : undefined;
       if (!step) continue;
       steps.push(step);
-      await image.take(step);
+      if (!(await image.take(step))) {
+        steps.pop();
+        continue;
+      }
       model = after(model, step, traits);
       assert.equal(image.size, bytesOf(model.units).length);
       const from = idea.at % Math.max(1, model.units.length);
@@ -80,8 +85,11 @@ async function compareWithQemu(scene: Scene, { steps, model, image }: Played): P
   await qemuImgCompare(ours, 'qcow2', raw, 'raw');
   await qemuImgCompare(twin, 'qcow2', raw, 'raw');
   for (const [name, units] of model.snapshots) {
-    assert.ok((await readContent(ours, name)).equals(bytesOf(units)), `snapshot ${name}`);
-    assert.ok((await readContent(twin, name)).equals(bytesOf(units)), `snapshot ${name} of QEMU's`);
+    // QEMU reads as much of a snapshot as the disk is long now.
+    const expected = bytesOf(units).subarray(0, bytesOf(model.units).length);
+    const part = async (path: string) => (await readContent(path, name)).subarray(0, expected.length);
+    assert.ok((await part(ours)).equals(expected), `snapshot ${name}`);
+    assert.ok((await part(twin)).equals(expected), `snapshot ${name} of QEMU's`);
   }
 }
 
@@ -101,12 +109,16 @@ describe('random sequences of everything that is done to a disk read as the mode
         await compareWithQemu(scene, played);
       });
       const path = CALVE_PATH === undefined ? {} : { path: CALVE_PATH };
-      const details = await fc.check(property, { seed: SEED + index, numRuns: each, ...path });
+      const endOnFailure = SHRINK === undefined;
+      const details = await fc.check(property, { seed: SEED + index, numRuns: each, endOnFailure, ...path });
       if (details.failed) {
         const again = `CALVE_SEED=${SEED} CALVE_PATH=${details.counterexamplePath}`;
         const pattern = `--test-name-pattern='^${scene.name}: '`;
         const command = `${again} node --test ${pattern} test/model/model.test.ts`;
-        assert.fail(`${await fc.asyncDefaultReportMessage(details)}\n\nTo see it again:\n${command}`);
+        const cause = details.errorInstance;
+        assert.fail(
+          `${cause}\n${await fc.asyncDefaultReportMessage(details)}\n\nTo see it again:\n${command}`,
+        );
       }
       test.diagnostic(`${taken} steps, ${compared} sequences compared with QEMU's, seed ${SEED}`);
     });

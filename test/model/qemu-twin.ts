@@ -59,7 +59,8 @@ function commandsOf(step: Step): string[] {
     case 'together':
       return step.steps.map(rangeCommand);
     case 'compress':
-      return [`write -q -c -P ${step.value} ${range(step)}`];
+      // QEMU compresses onto nothing but clusters that were never written.
+      return [`write -q -P ${step.value} ${range(step)}`];
     case 'flush':
       return ['flush'];
     case 'resize':

@@ -69,14 +69,15 @@ export class RecordedHistory {
     this.taken.forEach((each, index) => {
       const hasEnded = each.ended <= cut;
       if (each.begun < cut || hasEnded) begun = index;
-      if (hasEnded && isFlush(each.step)) promised = index;
+      if (hasEnded && isFlush(each)) promised = index;
     });
     const states = [this.#start, ...this.taken.map(({ disk }) => disk)];
     return states.slice(promised + 1, begun + 2);
   }
 }
 
-/** Whether all that came before is durable when the step has ended. */
-function isFlush({ kind }: Step): boolean {
-  return ['flush', 'reopen', 'create', 'apply', 'delete', 'resize'].includes(kind);
+/** Whether all that came before is durable when the step has ended. A disk that keeps its size is not touched. */
+function isFlush({ step: { kind }, begun, ended }: Taken): boolean {
+  if (kind === 'resize') return ended > begun;
+  return ['flush', 'reopen', 'create', 'apply', 'delete'].includes(kind);
 }

@@ -43,13 +43,14 @@ export class CalveImage {
     return this.#disk.size;
   }
 
-  /** False when the step was refused, as it may be: refcounts of few bits have no room for one more snapshot (trap 29). */
+  /** False when the step was refused, as it may be: refcounts of few bits have no room for one more holder (trap 29). */
   async take(step: Step): Promise<boolean> {
     try {
       await this.#take(step);
       return true;
     } catch (error) {
-      const narrow = step.kind === 'create' && this.#scene.refcountBits < 16;
+      const adds = step.kind === 'create' || step.kind === 'apply';
+      const narrow = adds && this.#scene.refcountBits < 16;
       if (narrow && CalveError.is(error, 'out-of-range')) return false;
       throw error;
     }

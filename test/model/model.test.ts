@@ -66,6 +66,11 @@ async function play(scene: Scene, sequence: readonly Idea[]): Promise<Played> {
   return { steps, model, image: await file.content() };
 }
 
+/** QEMU cannot grow an image of version 2 over its base, as it has no zero flag to hide that with. */
+function canQemuTake({ version, backing }: Scene, steps: readonly Step[]): boolean {
+  return version > 2 || backing === undefined || !steps.some(({ kind }) => kind === 'resize');
+}
+
 let bases = 0;
 let names = 0;
 
@@ -80,16 +85,19 @@ async function compareWithQemu(scene: Scene, { steps, model, image }: Played): P
   }
   await writeFile(ours, image);
   await writeFile(raw, bytesOf(model.units));
-  await playWithQemu(folder.path, twin, scene, steps);
   await qemuImgCheck(ours);
   await qemuImgCompare(ours, 'qcow2', raw, 'raw');
-  await qemuImgCompare(twin, 'qcow2', raw, 'raw');
+  const canPlay = canQemuTake(scene, steps);
+  if (canPlay) {
+    await playWithQemu(folder.path, twin, scene, steps);
+    await qemuImgCompare(twin, 'qcow2', raw, 'raw');
+  }
   for (const [name, units] of model.snapshots) {
     // QEMU reads as much of a snapshot as the disk is long now.
     const expected = bytesOf(units).subarray(0, bytesOf(model.units).length);
     const part = async (path: string) => (await readContent(path, name)).subarray(0, expected.length);
     assert.ok((await part(ours)).equals(expected), `snapshot ${name}`);
-    assert.ok((await part(twin)).equals(expected), `snapshot ${name} of QEMU's`);
+    assert.ok(!canPlay || (await part(twin)).equals(expected), `snapshot ${name} of QEMU's`);
   }
 }
 

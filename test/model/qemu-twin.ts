@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { report, run, succeed } from '../support/programs.ts';
-import { BASE_NAME, type Scene } from './scene.ts';
+import { after } from './model-disk.ts';
+import { BASE_NAME, contentOf, type Scene, traitsOf } from './scene.ts';
 import { type RangeStep, type Step, UNIT } from './step.ts';
 
 /** Takes the same steps with QEMU on an image of its own making: as many as can be in one process. */
@@ -16,7 +17,10 @@ export async function playWithQemu(
     if (commands.length > 0) await qemuIo(path, commands);
     commands = [];
   };
+  let model = contentOf(scene);
   for (const step of steps) {
+    const before = model.units.length;
+    model = after(model, step, traitsOf(scene));
     if (step.kind === 'create' || step.kind === 'apply' || step.kind === 'delete') {
       await play();
       const flag = { create: '-c', apply: '-a', delete: '-d' }[step.kind];
@@ -25,6 +29,8 @@ export async function playWithQemu(
       await play();
     } else {
       commands.push(...commandsOf(step));
+      if (step.kind === 'resize' && step.units > before)
+        commands.push(...zeroTail(before, step.units, scene));
     }
   }
   await play();
@@ -68,6 +74,12 @@ function commandsOf(step: Step): string[] {
     default:
       assert.fail(`qemu-io cannot ${step.kind}`);
   }
+}
+
+/** Growth in QEMU shows what the last cluster held past the end of the disk before it was made smaller. */
+function zeroTail(before: number, units: number, { clusterSize }: Scene): string[] {
+  const tail = Math.min(units, Math.ceil((before * UNIT) / clusterSize) * (clusterSize / UNIT)) - before;
+  return tail === 0 ? [] : [`write -q -z ${before * UNIT} ${tail * UNIT}`];
 }
 
 function rangeCommand(step: RangeStep): string {

@@ -60,7 +60,7 @@ export async function commitEnv(
     },
     [...parent.layers, layer.info],
   );
-  const staged = await stageVersion(staging, layer.blob, version);
+  const staged = await stageVersion(staging, [layer.blob], version);
   const { folder, recorded } = moveFolder(staging);
   await mkdir(folder);
   await stageEnv(folder, { ...env, version: version.document.digest, ref }, version.document);

@@ -53,7 +53,7 @@ export async function importDisk(
     },
     [...(onto?.layers ?? []), layer.info],
   );
-  const staged = await stageVersion(staging, layer.blob, version);
+  const staged = await stageVersion(staging, [layer.blob], version);
 
   const publish = async (): Promise<ImageIndex> => {
     const before = await readIndex(context);

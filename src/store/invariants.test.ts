@@ -139,7 +139,7 @@ test('invariant 2: a layer that names a host file is refused though its bytes ha
   };
   const version = encodeVersion({ ...config, made: { command: 'pull' } }, [{ digest, size: found.size }]);
   await succeed('qemu-img', ['rebase', '-u', '-f', 'qcow2', '-F', 'raw', '-b', scene.path('secret'), evil]);
-  const staged = await stageVersion(staging, { path: evil, digest }, version);
+  const staged = await stageVersion(staging, [{ path: evil, digest }], version);
   await publishVersion(context, staged);
   const index = await readIndex(context);
   await moveRef(context, staging, index, { ref: 'evil:latest', to: version.document, command: 'pull' });

@@ -25,9 +25,16 @@ export interface StagedLayer {
   readonly summary: LayerSummary;
 }
 
-/** Writes the canonical layer of a disk's difference to the chain below it into staging. */
-export async function stageLayer(staging: Staging, source: LayerSource): Promise<StagedLayer> {
-  const path = staging.path('layer.qcow2');
+/**
+ * Writes the canonical layer of a disk's difference to the chain below it into staging.
+ * @param name of the file in staging, for a version of several layers
+ */
+export async function stageLayer(
+  staging: Staging,
+  source: LayerSource,
+  name = 'layer.qcow2',
+): Promise<StagedLayer> {
+  const path = staging.path(name);
   const { below } = source;
   const summary = await writeLayer(path, {
     size: source.size,

@@ -12,8 +12,8 @@ const BLOB_MODE = 0o444;
 
 /** A version in staging, durable, ready to be published. */
 export interface StagedVersion {
-  /** Its own layer, when it has one that the store may not have. */
-  readonly layer: StagedBlob | null;
+  /** Its own layers, those that the store may not have, base first. */
+  readonly layers: readonly StagedBlob[];
   readonly config: StagedBlob;
   readonly manifest: StagedBlob;
 }
@@ -26,10 +26,10 @@ export interface StagedBlob {
 /** Makes a version's files durable in staging. */
 export async function stageVersion(
   staging: Staging,
-  layer: StagedBlob | null,
+  layers: readonly StagedBlob[],
   version: EncodedVersion,
 ): Promise<StagedVersion> {
-  if (layer !== null) {
+  for (const layer of layers) {
     await using file = await openFile(layer.path, { writable: true });
     await sealStaged(file, BLOB_MODE);
   }
@@ -37,7 +37,7 @@ export async function stageVersion(
   const manifest = { path: staging.path('manifest.json'), digest: version.document.digest };
   await writeStaged(config.path, version.config, BLOB_MODE);
   await writeStaged(manifest.path, version.manifest, BLOB_MODE);
-  return { layer, config, manifest };
+  return { layers, config, manifest };
 }
 
 /**
@@ -45,13 +45,14 @@ export async function stageVersion(
  * what it needs. The store lock is held, in which the ref or env that needs them moves too.
  */
 export async function publishVersion(context: StoreContext, version: StagedVersion): Promise<void> {
-  if (version.layer !== null) await publish(context, version.layer, 'layer');
+  for (const layer of version.layers) await publish(context, layer, 'layer');
   await publish(context, version.config, 'config');
   await publish(context, version.manifest, 'manifest');
   await syncFolder(context.layout.blobs);
-  if (version.layer === null) return;
-  const stat = statFile(context.layout.blob(version.layer.digest));
-  if (stat !== undefined) writeStamp(context, version.layer.digest, stat);
+  for (const layer of version.layers) {
+    const stat = statFile(context.layout.blob(layer.digest));
+    if (stat !== undefined) writeStamp(context, layer.digest, stat);
+  }
 }
 
 async function publish(context: StoreContext, blob: StagedBlob, kind: string): Promise<void> {

@@ -116,7 +116,7 @@ test('an ambiguous prefix lists its candidates', async () => {
     if (twin === undefined) continue;
     for (const each of [version, twin]) {
       await using staging = await openStaging(context);
-      const staged = await stageVersion(staging, null, each);
+      const staged = await stageVersion(staging, [], each);
       await locked(context, () => publishVersion(context, staged));
     }
     const { data } = await refused(store.versions.get(prefix), 'usage', /is ambiguous: /);

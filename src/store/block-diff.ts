@@ -1,18 +1,18 @@
-import type { Disk } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
-import { type BlockDifference, differences, type Range, unionOfRanges } from '../img/index.ts';
+import { type BlockDifference, differences } from '../img/index.ts';
 import { shortDigest } from '../oci/index.ts';
-import { Qcow2Disk } from '../qcow2/index.ts';
+import type { Qcow2Disk } from '../qcow2/index.ts';
 import { openChain } from './chain.ts';
+import { changedRanges } from './changed-ranges.ts';
 import type { StoreContext } from './context.ts';
 import { openOverlay } from './env-disk.ts';
 import { lockEnv } from './env-lock.ts';
 import { resolveTarget } from './expressions.ts';
-import { mappedExtents } from './mapped-extents.ts';
 import type { Target } from './options.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
+import { upperImages } from './upper-images.ts';
 import type { VersionDocument } from './version-document.ts';
 
 /** A side of the comparison: a version, or the env of this name, which stands on it and is locked for reading. */
@@ -23,7 +23,7 @@ interface Side {
 
 /**
  * The blocks in which two disks differ. Layers that both chains begin with are equal by their names and are not
- * looked at: only what the layers above them map is read.
+ * looked at: only what the layers above them map is read. After a squash nothing is common, and all is read.
  */
 export async function* diffBlocks(
   context: StoreContext,
@@ -43,16 +43,10 @@ export async function* diffBlocks(
   const common = commonLayers(from.version.layers, to.version.layers);
   const left = await openWhole(context, stack, from);
   const right = await openWhole(context, stack, to);
-  const upper = [...upperDisks(left, from, common), ...upperDisks(right, to, common)];
+  const upper = [...ownImages(left, from, common), ...ownImages(right, to, common)];
   const size = Math.max(left.size, right.size);
-  // Past the end of the smallest layer above the common ones a disk reads zeros, whatever lies below.
-  const smallest = Math.min(left.size, right.size, ...upper.map((disk) => disk.size));
-  let within: AsyncIterable<Range> = iterate(
-    smallest < size ? [{ offset: smallest, length: size - smallest }] : [],
-  );
-  for (const disk of upper) within = unionOfRanges(within, mappedExtents(disk));
   yield* differences(left, right, {
-    within,
+    within: changedRanges(upper, [left.size, right.size]),
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done) => onProgress?.({ phase: 'reading', done: Math.min(done, size), total: size }),
   });
@@ -88,16 +82,7 @@ async function openWhole(context: StoreContext, stack: AsyncDisposableStack, sid
 }
 
 /** The images of a side that the other has not: the overlay, and the layers above the common ones. */
-function upperDisks(whole: Qcow2Disk, side: Side, common: number): Qcow2Disk[] {
+function ownImages(whole: Qcow2Disk, side: Side, common: number): readonly Qcow2Disk[] {
   const count = side.version.layers.length - common + (side.env === null ? 0 : 1);
-  const upper: Qcow2Disk[] = [];
-  for (let disk: Disk | null = whole; upper.length < count; disk = disk.backing) {
-    if (!(disk instanceof Qcow2Disk)) throw new TypeError('a chain has as many images as layers');
-    upper.push(disk);
-  }
-  return upper;
-}
-
-async function* iterate<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
+  return upperImages(whole, count).upper;
 }

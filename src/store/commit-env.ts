@@ -1,18 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { CalveError } from '../errors/index.ts';
 import { type HostFile, statFile } from '../host/index.ts';
-import { type ImageIndex, shortDigest } from '../oci/index.ts';
-import type { LayerSummary } from '../qcow2/index.ts';
+import type { ImageIndex } from '../oci/index.ts';
 import { author } from './author.ts';
 import type { StoreContext } from './context.ts';
-import { openOverlay } from './env-disk.ts';
 import type { EnvDocument } from './env-document.ts';
 import { lockEnv } from './env-lock.ts';
 import { doMove, moveFolder, type Step } from './journal.ts';
-import { type StagedLayer, stageLayer } from './layers.ts';
 import { ENV_DOCUMENT, OVERLAY } from './layout.ts';
 import { locked } from './locking.ts';
-import { mappedExtents } from './mapped-extents.ts';
 import { checkMayMove, now, stageRefMove } from './move-ref.ts';
 import type { CommitOptions } from './options.ts';
 import { verifyChain } from './protection.ts';
@@ -20,10 +16,11 @@ import { publishVersion, stageVersion } from './publish.ts';
 import { readVersion, versionInfo } from './read-version.ts';
 import { readIndex, versionOfRef } from './ref-index.ts';
 import { parseRefName } from './ref-name.ts';
+import { stageCommit } from './stage-commit.ts';
 import { stageEnv } from './stage-env.ts';
-import { openStaging, type Staging } from './staging.ts';
+import { openStaging } from './staging.ts';
 import type { CommitResult } from './types.ts';
-import { encodeVersion, type VersionDocument } from './version-document.ts';
+import { encodeVersion } from './version-document.ts';
 
 /**
  * Makes a version of what an env changed, and stands the env on it.
@@ -46,7 +43,13 @@ export async function commitEnv(
   checkRef(await readIndex(context));
 
   await using staging = await openStaging(context);
-  const { layer, size } = await stageChanges(context, staging, name, parent, options);
+  const { layer, chain, size, changed, mergedLayers } = await stageCommit(
+    context,
+    staging,
+    name,
+    parent,
+    options,
+  );
   const time = now();
   const version = encodeVersion(
     {
@@ -56,9 +59,9 @@ export async function commitEnv(
       parents: [parent.digest],
       size,
       machine: env.machine,
-      made: { command: 'commit', from: name },
+      made: { command: options.squash === true ? 'squash' : 'commit', from: name },
     },
-    [...parent.layers, layer.info],
+    chain,
   );
   const staged = await stageVersion(staging, [layer.blob], version);
   const { folder, recorded } = moveFolder(staging);
@@ -84,7 +87,8 @@ export async function commitEnv(
   };
   try {
     const index = await locked(context, publish, options.signal);
-    return { version: versionInfo(version.document, index), ref, summary: layer.summary };
+    const { summary } = layer;
+    return { version: versionInfo(version.document, index), ref, summary, changed, mergedLayers };
   } finally {
     await emptyIfReplaced(context, name, held.file);
   }
@@ -97,47 +101,6 @@ export async function commitEnv(
 async function emptyIfReplaced(context: StoreContext, name: string, file: HostFile): Promise<void> {
   const there = statFile(context.layout.overlay(name));
   if (there !== undefined && there.inode !== file.stat().inode) await file.truncate(0);
-}
-
-/** Writes the layer of what the overlay changed. */
-async function stageChanges(
-  context: StoreContext,
-  staging: Staging,
-  name: string,
-  parent: VersionDocument,
-  { compression, signal, onProgress }: CommitOptions,
-): Promise<{ readonly layer: StagedLayer; readonly size: number }> {
-  await verifyChain(context, parent.layers, { signal, onProgress });
-  await using overlay = await openOverlay(context, name, parent.layers, {});
-  if (overlay.header.snapshotCount > 0) {
-    throw new CalveError(
-      'unsupported',
-      `environment ${name}: its overlay has ${overlay.header.snapshotCount} internal snapshots`,
-      {
-        hint: `qemu-img snapshot -l ${context.layout.overlay(name)}`,
-      },
-    );
-  }
-  const tip = parent.layers.at(-1);
-  if (overlay.backing === null || tip === undefined) throw new TypeError('an env stands on a chain');
-  const layer = await stageLayer(staging, {
-    size: overlay.size,
-    disk: overlay,
-    ranges: mappedExtents(overlay),
-    below: { tip, disk: overlay.backing },
-    ...{ compression, signal, onProgress },
-  });
-  if (overlay.size === parent.size && changedClusters(layer.summary) === 0) {
-    throw new CalveError(
-      'unchanged',
-      `environment ${name} has changed nothing since version ${shortDigest(parent.digest)}`,
-    );
-  }
-  return { layer, size: overlay.size };
-}
-
-function changedClusters(summary: LayerSummary): number {
-  return summary.dataClusters + summary.zeroClusters;
 }
 
 /** The ref that the env tracks must still be where the env is; a ref that was given may be new besides. */

@@ -30,6 +30,11 @@ export interface CommitOptions extends WorkOptions {
   readonly message?: string | undefined;
   /** The ref to set, which the env tracks from then on (default: the one that it tracks). */
   readonly ref?: string | undefined;
+  /**
+   * Store the whole disk as one layer, which stands on nothing (default false). So may an env be committed that
+   * changed nothing, if its version has more layers than one.
+   */
+  readonly squash?: boolean | undefined;
   /** Default zstd. */
   readonly compression?: Compression | undefined;
 }

@@ -31,7 +31,7 @@ export interface LayerInfo {
 
 /** What made a version. */
 export interface Made {
-  /** `import`, `commit`. */
+  /** `import`, `commit`, `squash`. */
   readonly command: string;
   /** What it was made of: the file's name, the env's name. */
   readonly from?: string | undefined;
@@ -130,7 +130,12 @@ export interface CommitResult {
   readonly version: VersionInfo;
   /** The ref that points at the version now; null when the env tracks none. */
   readonly ref: string | null;
+  /** The layer that was written: what the env changed, and what was merged into it. */
   readonly summary: LayerSummary;
+  /** Clusters that read otherwise than in the version that the env stood on: of data, and of zeros. */
+  readonly changed: { readonly dataClusters: number; readonly zeroClusters: number };
+  /** How many layers of the parent's chain were merged into the one that was written; all of them for a squash. */
+  readonly mergedLayers: number;
 }
 
 /** `reset`: the env as it is now, and where its changes went. */

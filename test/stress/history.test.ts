@@ -10,7 +10,7 @@ import { LONG, rounds, SEED } from '../support/suite.ts';
 const CLUSTER = 65_536;
 /** Clusters of the disk, and how many of them, 0.1 %, each commit changes. */
 const [CLUSTERS, CHANGES] = LONG ? [16_384, 16] : [1024, 1];
-const COMMITS = rounds(40, 1000);
+const COMMITS = rounds(20, 1000);
 
 /** By cluster the commit that wrote it last; 0 is the base, which reads zeros. */
 type Model = Uint16Array;

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { createQcow2 } from '../src/qcow2/index.ts';
 import { succeed } from '../test/support/programs.ts';
+import { seededRandom } from '../test/support/random.ts';
 import type { BenchScene } from './bench-case.ts';
 
 export const MIB: number = 2 ** 20;
@@ -20,6 +21,26 @@ export async function makeRaw(path: string, size: number): Promise<void> {
     await file.write(piece, 0, Math.min(piece.length, size - at), at);
   }
 }
+
+/**
+ * Fills buffers, fast, with what compresses as `makeRaw`'s does and never comes again: pieces of a text of 16 MiB, cut at
+ * random places.
+ */
+export function wordsPool(seed: number): (into: Buffer) => void {
+  const random = seededRandom(seed);
+  const pool = Buffer.alloc(16 * MIB);
+  for (let filled = 0; filled < pool.length; ) {
+    filled += pool.write(`${Math.floor(random() * 400) * 2_654_435_761} `, filled, 'latin1');
+  }
+  return (into) => {
+    for (let at = 0; at < into.length; at += PIECE) {
+      const from = Math.floor(random() * (pool.length - PIECE));
+      pool.copy(into, at, from, from + Math.min(PIECE, into.length - at));
+    }
+  };
+}
+
+const PIECE = 8192;
 
 /** An image whose clusters are all there, in the order of the disk, and what it was made from. */
 export async function makePlain(scene: BenchScene, size: number): Promise<string> {

@@ -1,10 +1,11 @@
-// npm run bench [-- [read] [write] [check] [open] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
+// npm run bench [-- [read] [write] [check] [open] [store] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import type { BenchCase, BenchScene } from './bench-case.ts';
 import { checkCases } from './cases/check.ts';
 import { openCases } from './cases/open.ts';
 import { readCases } from './cases/read.ts';
+import { storeCases } from './cases/store.ts';
 import { writeCases } from './cases/write.ts';
 import { type Measured, measure } from './measure.ts';
 import { table } from './table.ts';
@@ -14,6 +15,7 @@ const GROUPS: Readonly<Record<string, (scene: BenchScene) => BenchCase[]>> = {
   write: writeCases,
   check: checkCases,
   open: openCases,
+  store: storeCases,
 };
 const LEAST_RUNS = 5;
 

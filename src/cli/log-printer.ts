@@ -1,5 +1,6 @@
 import type { VersionInfo } from '../store/index.ts';
 import { formatAge } from './age.ts';
+import { count } from './count.ts';
 import { firstLine } from './first-line.ts';
 import { Graph } from './graph.ts';
 import type { Output } from './output.ts';
@@ -52,6 +53,7 @@ function details(version: VersionInfo): string[] {
     `Author: ${printable(version.author)}`,
     `Date:   ${version.created} (${formatAge(version.created)})`,
     `Made:   ${printable(version.made.command)}${from}`,
+    `Depth:  ${count(version.layers.length, 'layer')}`,
   ];
   if (version.message.trim() === '') return lines;
   const message = printable(version.message.trim(), { lines: true }).split('\n');

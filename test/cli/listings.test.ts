@@ -52,7 +52,7 @@ test('log shows the newest first, whole, in one line each, or drawn', async () =
   );
   assert.match(
     await calve.ok('log'),
-    /^version [0-9a-f]{12} \(disk:1\)\nAuthor: Tester .*\nDate: {3}\S+Z \(.*\)\nMade: {3}commit of one\n\n {4}second\n\nversion /,
+    /^version [0-9a-f]{12} \(disk:1\)\nAuthor: Tester .*\nDate: {3}\S+Z \(.*\)\nMade: {3}commit of one\nDepth: {2}2 layers\n\n {4}second\n\nversion /,
   );
 });
 

@@ -113,7 +113,13 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     changedClusters: nullable(count),
     clusterSize: nullable(bytes),
   }),
-  commit: strictObject({ version: strictObject(version), ref: nullable(ref), summary: layerSummary }),
+  commit: strictObject({
+    version: strictObject(version),
+    ref: nullable(ref),
+    summary: layerSummary,
+    changed: strictObject({ dataClusters: count, zeroClusters: count }),
+    mergedLayers: count,
+  }),
   images: array(strictObject(space)),
   log: array(strictObject(version)),
   show: variant('kind', [

@@ -1,6 +1,7 @@
 import { formatBytes } from '../../bytes/index.ts';
 import type { EnvInfo, VersionInfo } from '../../store/index.ts';
 import { formatAge } from '../age.ts';
+import { count } from '../count.ts';
 import { envJson } from '../env-json.ts';
 import { printable } from '../printable.ts';
 import { formatState } from '../state.ts';
@@ -66,6 +67,7 @@ function* versionFields(version: VersionInfo, path: string): Generator<Field> {
   yield ['disk', `${formatBytes(version.size)} (${version.size} bytes)`];
   for (const [name, value] of Object.entries(version.machine))
     yield ['machine', `${name}=${JSON.stringify(value)}`];
+  yield ['depth', count(version.layers.length, 'layer')];
   for (const layer of version.layers) yield ['layer', `${layer.digest} ${formatBytes(layer.size)}`];
   yield ['path', path];
 }

@@ -6,9 +6,12 @@ import type { BenchScene } from './bench-case.ts';
 
 export const MIB: number = 2 ** 20;
 
+const WORDS = Array.from({ length: 400 }, (_, at) => ((at * 2_654_435_761) % 2 ** 32).toString(36));
+/** Bytes that are cut out of a pool in one piece. */
+const PIECE = 8192;
+
 /** A raw file whose clusters of 64 KiB compress to about a half: words drawn from a few hundred. */
 export async function makeRaw(path: string, size: number): Promise<void> {
-  const words = Array.from({ length: 400 }, (_, at) => ((at * 2_654_435_761) % 2 ** 32).toString(36));
   let state = 1;
   const piece = Buffer.alloc(MIB);
   await using file: FileHandle = await open(path, 'w');
@@ -16,7 +19,7 @@ export async function makeRaw(path: string, size: number): Promise<void> {
     let filled = 0;
     while (filled < piece.length) {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      filled += piece.write(`${words[state % 400]} `, filled, 'latin1');
+      filled += piece.write(`${WORDS[state % 400]} `, filled, 'latin1');
     }
     await file.write(piece, 0, Math.min(piece.length, size - at), at);
   }
@@ -30,7 +33,7 @@ export function wordsPool(seed: number): (into: Buffer) => void {
   const random = seededRandom(seed);
   const pool = Buffer.alloc(16 * MIB);
   for (let filled = 0; filled < pool.length; ) {
-    filled += pool.write(`${Math.floor(random() * 400) * 2_654_435_761} `, filled, 'latin1');
+    filled += pool.write(`${WORDS[Math.floor(random() * 400)]} `, filled, 'latin1');
   }
   return (into) => {
     for (let at = 0; at < into.length; at += PIECE) {
@@ -39,8 +42,6 @@ export function wordsPool(seed: number): (into: Buffer) => void {
     }
   };
 }
-
-const PIECE = 8192;
 
 /** An image whose clusters are all there, in the order of the disk, and what it was made from. */
 export async function makePlain(scene: BenchScene, size: number): Promise<string> {

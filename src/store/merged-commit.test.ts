@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdir, rm, statfs, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { contentOf } from '../../test/support/disk-content.ts';
 import { allData, diskOf } from '../../test/support/layer-scene.ts';
@@ -13,8 +15,12 @@ import {
   storeScene,
   writeEnv,
 } from '../../test/support/store-scene.ts';
+import { temporaryFolder } from '../../test/support/temporary.ts';
 import { hexOf } from '../oci/index.ts';
 import { writeLayer } from '../qcow2/index.ts';
+import { openLayout } from './open-store.ts';
+import { Store } from './store.ts';
+import type { CommitResult } from './types.ts';
 
 const CLUSTER = 65_536;
 
@@ -130,4 +136,33 @@ test('a squash makes a version of one layer, the one that an import of the whole
   assert.deepEqual(await Array.fromAsync(store.versions.diffBlocks('base')), []);
   await refused(store.envs.commit('work', { squash: true }), 'unchanged');
   assert.deepEqual((await store.fsck()).problems, []);
+});
+
+test('where a merged layer finds no space, the commit goes without', async () => {
+  await using folder = await temporaryFolder();
+  const small = folder.join('small');
+  await mkdir(small);
+  await succeed('/bin/mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', small]);
+  try {
+    const store = new Store({ layout: await openLayout(join(small, 'store'), true), step: () => {} });
+    await writeFile(join(small, 'disk.raw'), '');
+    await truncate(join(small, 'disk.raw'), 2 * MiB);
+    await store.versions.import(join(small, 'disk.raw'), { ref: 'disk' });
+    await store.envs.create('disk', { name: 'work' });
+    const commitOne = async (at: number): Promise<CommitResult> => {
+      await writeEnv(store, 'work', at * CLUSTER, noise(at, CLUSTER));
+      return store.envs.commit('work', { message: `${at}` });
+    };
+    for (let at = 0; at < 15; at += 1) await commitOne(at);
+    const { bavail, bsize } = await statfs(small);
+    const filler = join(small, 'filler');
+    await writeFile(filler, Buffer.alloc(bavail * bsize - 1.25 * MiB));
+    const crowded = await commitOne(15);
+    assert.deepEqual([crowded.version.layers.length, crowded.mergedLayers], [17, 0]);
+    await rm(filler);
+    const { mergedLayers } = await commitOne(16);
+    assert.equal(mergedLayers, 16);
+  } finally {
+    await succeed('/bin/umount', [small]);
+  }
 });

@@ -13,6 +13,7 @@ export const operations: Readonly<Record<string, (store: Store) => Promise<unkno
   'new three': (store) => store.envs.create('base', { name: 'fresh', count: 3 }),
   commit: (store) => store.envs.commit('work', { message: 'committed' }),
   'commit to a new ref': (store) => store.envs.commit('work', { message: 'committed', ref: 'fork' }),
+  squash: (store) => store.envs.commit('work', { message: 'committed', squash: true }),
   reset: (store) => store.envs.reset('work'),
   remove: (store) => store.envs.remove('work'),
   'remove by force': (store) => store.envs.remove('work', { force: true }),

@@ -148,6 +148,12 @@ export const verbTable: readonly VerbEntry[] = [
     load: async () => (await import('./verbs/fsck.ts')).fsck,
   },
   {
+    name: 'config',
+    summary: "get and set the store's settings",
+    group: STORE,
+    load: async () => (await import('./verbs/config.ts')).config,
+  },
+  {
     name: 'completion',
     summary: 'print the completion script of a shell',
     group: MORE,

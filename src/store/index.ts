@@ -4,6 +4,7 @@
  */
 export type { BlockDifference } from '../img/index.ts';
 export type { Digest } from '../oci/index.ts';
+export type { Config } from './config.ts';
 export type { Envs } from './envs.ts';
 export { openStore } from './open-store.ts';
 export type { CommitOptions, ExportOptions, ImportOptions, Target } from './options.ts';
@@ -31,6 +32,8 @@ export type {
   RefInfo,
   RefMove,
   ResetResult,
+  SettingInfo,
+  SettingValue,
   Standing,
   TrashInfo,
   VersionInfo,

@@ -13,6 +13,9 @@ export class StoreLayout {
   get index(): string {
     return join(this.folder, 'index.json');
   }
+  get config(): string {
+    return join(this.folder, 'config.json');
+  }
   get ociLayout(): string {
     return join(this.folder, 'oci-layout');
   }

@@ -1,3 +1,4 @@
+import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
 import type { Target } from './options.ts';
@@ -14,6 +15,7 @@ export class Store {
   readonly refs: Refs;
   readonly envs: Envs;
   readonly trash: Trash;
+  readonly config: Config;
   readonly #context: StoreContext;
 
   constructor(context: StoreContext) {
@@ -23,6 +25,7 @@ export class Store {
     this.refs = new Refs(context);
     this.envs = new Envs(context);
     this.trash = new Trash(context);
+    this.config = new Config(context);
   }
 
   /** What a name stands for: the environment of this name, else the version. */

@@ -77,6 +77,20 @@ export interface RefMove {
   readonly command: string;
 }
 
+/** What a setting may be. */
+export type SettingValue = string | number | boolean;
+
+/** A setting of the store: a line of `config --json`. */
+export interface SettingInfo {
+  /** A path in `config.json`: `trash.days`. */
+  readonly key: string;
+  /** What counts: what was set, else the default. */
+  readonly value: SettingValue;
+  readonly default: SettingValue;
+  /** Whether `config.json` says it. */
+  readonly set: boolean;
+}
+
 /** Whether somebody has an env's overlay open. */
 export type EnvState = 'idle' | { readonly inUse: readonly LockHolder[] };
 

@@ -56,7 +56,7 @@ function alike(output: string): string {
   return (
     output
       // Said only by work that takes longer than a second.
-      .replace(/^\w+ \S+: \d+%, .*\n/gm, '')
+      .replace(/^\w+ .+: \d+%, .*\n/gm, '')
       .replace(/\d{8}T\d{6}\.\d+Z/g, 'TIME')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replace(/just now|(\d+ |about an? )\w+ ago/g, 'AGE')

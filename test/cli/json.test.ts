@@ -47,6 +47,8 @@ test('what the program prints has the documented shape', async () => {
   await printed('trash ls');
   await printed('gc', '--dry-run', '--prune=now');
   await printed('fsck');
+  await printed('config');
+  await printed('config', 'trash.days');
 });
 
 test('every command that takes --json is documented', async () => {

@@ -15,6 +15,7 @@ import {
   regex,
   strictObject,
   string,
+  union,
   unknown,
   variant,
 } from 'valibot';
@@ -82,6 +83,8 @@ const standing = strictObject({
   envs: array(env),
   trash: array(string()),
 });
+
+const setting = union([string(), count, boolean()]);
 
 const problemKinds = [
   'blob-changed',
@@ -163,6 +166,7 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     trash: array(string()),
     freedBytes: bytes,
   }),
+  config: array(strictObject({ key: string(), value: setting, default: setting, set: boolean() })),
   fsck: strictObject({
     problems: array(
       strictObject({ kind: picklist(problemKinds), where: string(), message: string(), standing }),

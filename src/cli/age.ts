@@ -13,6 +13,13 @@ export function formatAge(time: string, now: number = Date.now()): string {
   return `${elapsed(seconds)} ago`;
 }
 
+/** How long from now a time (RFC 3339) is: `in 6 days`; `expired` when it is over. */
+export function formatUntil(time: string, now: number = Date.now()): string {
+  const seconds = Math.ceil((Date.parse(time) - now) / 1000);
+  if (Number.isNaN(seconds)) return time;
+  return seconds <= 0 ? 'expired' : `in ${elapsed(seconds)}`;
+}
+
 function elapsed(seconds: number): string {
   if (seconds < MINUTE) return seconds === 1 ? '1 second' : `${seconds} seconds`;
   if (seconds < 2 * MINUTE) return 'about a minute';

@@ -88,7 +88,7 @@ export const verbTable: readonly VerbEntry[] = [
   },
   {
     name: 'log',
-    summary: 'show the history of a version',
+    summary: 'show the history of a version, or of refs',
     group: VERSIONS,
     load: async () => (await import('./verbs/log.ts')).log,
   },
@@ -116,6 +116,18 @@ export const verbTable: readonly VerbEntry[] = [
     summary: 'remove the name of a version',
     group: VERSIONS,
     load: async () => (await import('./verbs/untag.ts')).untag,
+  },
+  {
+    name: 'protect',
+    summary: 'keep refs where they are',
+    group: VERSIONS,
+    load: async () => (await import('./verbs/protect.ts')).protect,
+  },
+  {
+    name: 'unprotect',
+    summary: 'let protected refs move again',
+    group: VERSIONS,
+    load: async () => (await import('./verbs/unprotect.ts')).unprotect,
   },
   {
     name: 'export',

@@ -50,6 +50,8 @@ export async function createEnvs(
   await syncFolder(folder);
 
   const names = await locked(context, async () => {
+    // The version too: its layers may be there for another's sake when gc has taken it away.
+    await readVersion(context, version.digest);
     await verifyChain(context, version.layers);
     const taken = new Set(await listFolder(context.layout.envs));
     const chosen = wanted ?? madeUpNames(count, taken);

@@ -1,4 +1,4 @@
-import { dirname, sep } from 'node:path';
+import { basename, dirname, sep } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { type Digest, digestOfHex, isHex } from '../oci/index.ts';
 import { blobKind } from './blob-kind.ts';
@@ -51,9 +51,10 @@ export async function accountSpace(context: StoreContext): Promise<DfReport> {
       sharedBytes: shared.reduce((sum, blob) => sum + (blobBytes.get(blob) ?? 0), 0),
     };
   };
-  const refs: DfRef[] = refsOf(census.index).map(({ name, version }) => ({
+  const refs: DfRef[] = refsOf(census.index).map(({ name, version, protected: isProtected = false }) => ({
     name,
     version,
+    protected: isProtected,
     created: versions.get(version)?.config.created ?? '',
     ...spaceOf(`ref ${name}`, version),
   }));
@@ -79,7 +80,7 @@ function needsOf(census: Census): Need[] {
   ];
 }
 
-/** Which total a file outside of envs and trash belongs to; a blob's bytes are noted. */
+/** Which total a file outside of envs and trash belongs to; a blob's bytes are noted, its stamp's with them. */
 async function roomOf(
   context: StoreContext,
   census: Census,
@@ -87,10 +88,12 @@ async function roomOf(
   bytes: number,
   blobBytes: Map<Digest, number>,
 ): Promise<'layers' | 'manifests' | 'other'> {
-  const hex = path.slice(context.layout.blobs.length + 1);
-  if (dirname(path) !== context.layout.blobs || !isHex(hex)) return 'other';
+  const { layout } = context;
+  const hex = basename(path, dirname(path) === layout.stamps ? '.json' : '');
+  if (![layout.blobs, layout.stamps].includes(dirname(path)) || !isHex(hex)) return 'other';
   const digest = digestOfHex(hex);
-  blobBytes.set(digest, bytes);
+  blobBytes.set(digest, (blobBytes.get(digest) ?? 0) + bytes);
+  if (dirname(path) === layout.stamps) return 'other';
   const kind = await blobKind(context, census, digest);
   if (kind === 'layer') return 'layers';
   return kind === 'other' ? 'other' : 'manifests';

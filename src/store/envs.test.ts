@@ -176,7 +176,7 @@ test('the trash gives back the newest of a name, does not replace an env, and em
   await refused(store.trash.restore('../envs/idle'), 'not-found');
   assert.deepEqual(await store.trash.empty({ olderThan: '2020-01-01T00:00:00Z' }), []);
   assert.deepEqual(
-    (await store.trash.empty({ id: first.id })).map(({ id }) => id),
+    (await store.trash.empty({ ids: [first.id] })).map(({ id }) => id),
     [first.id],
   );
   assert.deepEqual(

@@ -63,8 +63,16 @@ export class Envs {
     name: string,
     options: { readonly force?: boolean | undefined } = {},
   ): Promise<TrashInfo | null> {
-    const { removeEnv } = await import('./remove-env.ts');
-    return removeEnv(this.#context, name, options.force ?? false);
+    return (await this.removeMany([name], options))[0] ?? null;
+  }
+
+  /** As `remove`, of several: all or none. Returns what is in the trash now; nothing with `force`. */
+  async removeMany(
+    names: readonly string[],
+    options: { readonly force?: boolean | undefined } = {},
+  ): Promise<TrashInfo[]> {
+    const { removeEnvs } = await import('./remove-env.ts');
+    return removeEnvs(this.#context, names, options.force ?? false);
   }
 
   /** The file that QEMU opens for this env. */

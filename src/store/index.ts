@@ -7,7 +7,14 @@ export type { Digest } from '../oci/index.ts';
 export type { Config } from './config.ts';
 export type { Envs } from './envs.ts';
 export { openStore } from './open-store.ts';
-export type { CommitOptions, ExportOptions, ImportOptions, Target } from './options.ts';
+export type {
+  CommitOptions,
+  EventOptions,
+  ExportOptions,
+  GcOptions,
+  ImportOptions,
+  Target,
+} from './options.ts';
 export type { Refs } from './refs.ts';
 export type { Store } from './store.ts';
 export type { Trash } from './trash.ts';
@@ -23,9 +30,13 @@ export type {
   EnvStatus,
   FsckProblem,
   FsckReport,
+  GcBlob,
+  GcKept,
   GcReport,
+  GcRun,
   ImportResult,
   LayerInfo,
+  LoggedRefMove,
   MachineSettings,
   Made,
   Progress,
@@ -35,6 +46,7 @@ export type {
   SettingInfo,
   SettingValue,
   Standing,
+  StoreEvent,
   TrashInfo,
   VersionInfo,
   WorkOptions,

@@ -83,7 +83,10 @@ for (const done of [0, 1, 2, 3]) {
     await using scene = await storeScene();
     await envOf(scene);
     await crashAfter(scene, done);
-    assert.deepEqual(await scene.store.refs.history('a'), done === 0 ? [] : [LOGGED]);
+    assert.deepEqual(
+      await scene.store.refs.history('a'),
+      done === 0 ? [] : [{ ...LOGGED, expression: 'a:latest@{0}' }],
+    );
     assert.equal(await contents(scene), done === 0 ? 'old old ' : 'new new m');
     await assertNothingLeft(scene);
   });

@@ -34,6 +34,9 @@ export class StoreLayout {
   get refLog(): string {
     return join(this.folder, 'logs', 'refs.jsonl');
   }
+  get gcLog(): string {
+    return join(this.folder, 'logs', 'gc.jsonl');
+  }
   get journal(): string {
     return join(this.folder, 'journal');
   }

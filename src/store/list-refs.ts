@@ -1,10 +1,10 @@
 import { CalveError } from '../errors/index.ts';
 import type { StoreContext } from './context.ts';
 import { settled } from './locking.ts';
-import { readIndex, refsOf, versionOfRef } from './ref-index.ts';
+import { findRef, readIndex, refsOf } from './ref-index.ts';
 import { refMoves } from './ref-log.ts';
 import { parseRefName } from './ref-name.ts';
-import type { RefInfo, RefMove } from './types.ts';
+import type { LoggedRefMove, RefInfo } from './types.ts';
 
 /** Every ref, by name. */
 export async function listRefs(context: StoreContext): Promise<RefInfo[]> {
@@ -16,16 +16,29 @@ export async function listRefs(context: StoreContext): Promise<RefInfo[]> {
 export async function getRef(context: StoreContext, text: string): Promise<RefInfo> {
   const name = parseRefName(text);
   await settled(context);
-  const version = versionOfRef(await readIndex(context), name);
-  if (version === undefined) throw noSuchRef(name);
-  return { name, version };
+  const found = findRef(await readIndex(context), name);
+  if (found === undefined) throw noSuchRef(name);
+  return found;
 }
 
-/** The ref's moves, newest first. */
-export async function refHistory(context: StoreContext, text: string): Promise<RefMove[]> {
-  const name = parseRefName(text);
+/** The moves of a ref, or of all, newest first. */
+export async function refHistory(
+  context: StoreContext,
+  text: string | undefined,
+  limit: number = Number.POSITIVE_INFINITY,
+): Promise<LoggedRefMove[]> {
+  const name = text === undefined ? undefined : parseRefName(text);
   await settled(context);
-  return [...refMoves(context)].filter((move) => move.ref === name);
+  const found: LoggedRefMove[] = [];
+  const counts = new Map<string, number>();
+  for (const move of refMoves(context)) {
+    if (found.length >= limit) break;
+    if (name !== undefined && move.ref !== name) continue;
+    const back = counts.get(move.ref) ?? 0;
+    counts.set(move.ref, back + 1);
+    found.push({ ...move, expression: `${move.ref}@{${back}}` });
+  }
+  return found;
 }
 
 export function noSuchRef(name: string): CalveError {

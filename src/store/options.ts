@@ -39,6 +39,26 @@ export interface CommitOptions extends WorkOptions {
   readonly compression?: Compression | undefined;
 }
 
+/** `gc`. Days may be fractions; 0 is now. */
+export interface GcOptions {
+  /** Delete nothing (default false). */
+  readonly dryRun?: boolean | undefined;
+  /** How long a version stays after something let go of it (default: the setting `gc.graceDays`). */
+  readonly graceDays?: number | undefined;
+  /** How long what a ref pointed at stays after the ref moved (default: the setting `gc.historyDays`). */
+  readonly historyDays?: number | undefined;
+  /** Tell of every version that stays what keeps it (default false). */
+  readonly explainKept?: boolean | undefined;
+}
+
+/** `events`. */
+export interface EventOptions {
+  /** Ends the events. */
+  readonly signal?: AbortSignal | undefined;
+  /** The id of a ref's move: first those that came after it are told. */
+  readonly since?: string | undefined;
+}
+
 /** What a target's name stands for. */
 export type Target =
   | { readonly kind: 'env'; readonly name: string; readonly version: Digest }

@@ -23,20 +23,31 @@ export async function readIndex(context: StoreContext): Promise<ImageIndex> {
   return parseDocument(await readText(context.layout.index), imageIndexSchema, context.layout.index);
 }
 
+/**
+ * On the descriptor of a ref that may not move. In the index, so that the one rename that moves a ref sees it, and a
+ * copied store keeps it.
+ */
+const ANNOTATION_PROTECTED = 'vnd.calve.ref.protected';
+
 /** The refs of an index, by name. */
 export function refsOf(index: ImageIndex): RefInfo[] {
   return index.manifests
     .flatMap((descriptor) => {
       const name = refNameOf(descriptor);
-      return name !== undefined && isVersion(descriptor) ? [{ name, version: descriptor.digest }] : [];
+      return name !== undefined && isVersion(descriptor) ? [refInfo(name, descriptor)] : [];
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** The ref of this full name. */
+export function findRef(index: ImageIndex, name: string): RefInfo | undefined {
+  const found = index.manifests.find((descriptor) => refNameOf(descriptor) === name && isVersion(descriptor));
+  return found === undefined ? undefined : refInfo(name, found);
+}
+
 /** The version that a full ref name points at. */
 export function versionOfRef(index: ImageIndex, name: string): Digest | undefined {
-  return index.manifests.find((descriptor) => refNameOf(descriptor) === name && isVersion(descriptor))
-    ?.digest;
+  return findRef(index, name)?.version;
 }
 
 /** The names of the refs that point at a version, sorted. */
@@ -70,9 +81,25 @@ export function withRef(
   return { ...index, manifests: [...others, moved].sort(byRefName) };
 }
 
+/** The index in which a ref is protected, or no longer is. */
+export function withProtection(index: ImageIndex, name: string, isProtected: boolean): ImageIndex {
+  const manifests = index.manifests.map((descriptor) => {
+    if (refNameOf(descriptor) !== name || !isVersion(descriptor)) return descriptor;
+    const { [ANNOTATION_PROTECTED]: _, ...annotations } = descriptor.annotations ?? {};
+    const added = isProtected ? { [ANNOTATION_PROTECTED]: 'true' } : {};
+    return { ...descriptor, annotations: { ...annotations, ...added } };
+  });
+  return { ...index, manifests };
+}
+
 /** The bytes of an index. */
 export function encodeIndex(index: ImageIndex): string {
   return canonicalJson({ ...index, mediaType: MEDIA_TYPE_INDEX });
+}
+
+function refInfo(name: string, descriptor: Descriptor): RefInfo {
+  const isProtected = descriptor.annotations?.[ANNOTATION_PROTECTED] === 'true';
+  return { name, version: descriptor.digest, ...(isProtected ? { protected: true } : {}) };
 }
 
 function refNameOf(descriptor: Descriptor): string | undefined {

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
-import type { RefInfo, RefMove } from './types.ts';
+import type { LoggedRefMove, RefInfo } from './types.ts';
 
 /** Refs. A name without a tag means `:latest`. */
 export class Refs {
@@ -25,7 +25,8 @@ export class Refs {
    * Makes or moves a ref. A ref that was removed comes back with `set('debian', 'debian@{1}')`.
    * @param options.command what the log says made the move (default `tag`)
    * @param options.expect where the ref must point now (null: nowhere), else CalveError `diverged`
-   * @throws CalveError `usage`, `not-found`, `diverged`, `changed` when the version misses a blob
+   * @throws CalveError `usage`, `not-found`, `diverged`, `denied` when the ref is protected, `changed` when the
+   * version misses a blob
    */
   async set(
     name: string,
@@ -36,15 +37,37 @@ export class Refs {
     return setRef(this.#context, name, expression, options);
   }
 
-  /** @throws CalveError `usage`, `not-found` */
+  /** @throws CalveError `usage`, `not-found`, `denied` when the ref is protected */
   async remove(name: string, options: { readonly command?: string | undefined } = {}): Promise<RefInfo> {
     const { removeRef } = await import('./set-ref.ts');
     return removeRef(this.#context, name, options);
   }
 
-  /** The ref's moves, newest first; of a ref that was removed too. */
-  async history(name: string): Promise<RefMove[]> {
+  /**
+   * Keeps the ref where it is: nothing moves it, removes it or makes it anew, until `unprotect`. Nothing happens to
+   * one that is protected already.
+   * @throws CalveError `usage`, `not-found`
+   */
+  async protect(name: string): Promise<RefInfo> {
+    const { protectRef } = await import('./protect-ref.ts');
+    return protectRef(this.#context, name, true);
+  }
+
+  /** @throws CalveError `usage`, `not-found` */
+  async unprotect(name: string): Promise<RefInfo> {
+    const { protectRef } = await import('./protect-ref.ts');
+    return protectRef(this.#context, name, false);
+  }
+
+  /**
+   * The moves of a ref, newest first, of one that was removed too; without a name those of all refs.
+   * @param options.limit no more than this many
+   */
+  async history(
+    name?: string,
+    options: { readonly limit?: number | undefined } = {},
+  ): Promise<LoggedRefMove[]> {
     const { refHistory } = await import('./list-refs.ts');
-    return refHistory(this.#context, name);
+    return refHistory(this.#context, name, options.limit);
   }
 }

@@ -8,6 +8,7 @@ import { lockEnv } from './env-lock.ts';
 import { resolveExpression } from './expressions.ts';
 import { doMove, moveFolder } from './journal.ts';
 import { ENV_DOCUMENT, OVERLAY } from './layout.ts';
+import { letGoOf } from './let-go.ts';
 import { envInfo } from './list-envs.ts';
 import { locked } from './locking.ts';
 import { now } from './move-ref.ts';
@@ -15,6 +16,7 @@ import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { stageEnv } from './stage-env.ts';
 import { openStaging, writeStaged } from './staging.ts';
+import { readConfig } from './store-config.ts';
 import { newTrashId, trashEntry } from './trash-entries.ts';
 import type { ResetResult } from './types.ts';
 
@@ -34,6 +36,8 @@ export async function resetEnv(
   const onto = expression === undefined ? held.env : await resolveExpression(context, expression);
   const version = await readVersion(context, onto.version);
   await verifyChain(context, version.layers);
+  // What would fail after the move fails before it.
+  const config = await readConfig(context);
   const machine = expression === undefined ? held.env.machine : version.config.machine;
   const env: EnvDocument = { ...held.env, version: version.digest, ref: onto.ref, machine };
 
@@ -43,7 +47,10 @@ export async function resetEnv(
   await stageEnv(folder, env, version);
   await stageTrash(context, join(folder, 'trash'), name, held.env);
   const id = await locked(context, async () => {
+    // The version too: its layers may be there for another's sake when gc has taken it away.
+    await readVersion(context, version.digest);
     await verifyChain(context, version.layers);
+    letGoOf(context, held.env.version);
     const trash = newTrashId(context, name);
     await doMove(context, staging, {
       command: 'reset',
@@ -56,7 +63,7 @@ export async function resetEnv(
     });
     return trash;
   });
-  return { env: await envInfo(context, name, env), trash: await trashEntry(context, id) };
+  return { env: await envInfo(context, name, env), trash: await trashEntry(context, id, config.trash.days) };
 }
 
 async function stageTrash(

@@ -2,23 +2,26 @@ import { statFile } from '../host/index.ts';
 import type { Descriptor, Digest } from '../oci/index.ts';
 import type { Census } from './census.ts';
 import type { StoreContext } from './context.ts';
+import { DAY_MS } from './days.ts';
 import { markForeign, markReachable, type Root } from './marks.ts';
 import { refsOf } from './ref-index.ts';
 import { refMoves } from './ref-log.ts';
 
-/** How long a ref's history is kept from gc. */
-const HISTORY_DAYS = 14;
-export const DAY_MS: number = 24 * 60 * 60 * 1000;
+/** How long what nothing needs is kept, and what a ref's history names, days. */
+export interface Keeping {
+  readonly graceDays: number;
+  readonly historyDays: number;
+}
 
 /**
- * Every blob that something needs (invariant 4): a ref, an env, the trash but for what is let go, a ref's recent
- * history, a version younger than the grace, and what other programs put into `index.json`.
+ * Every blob that something needs (invariant 4), and what that is: a ref, an env, the trash but for what is let go, a
+ * ref's recent history, the grace of a version, and what other programs put into `index.json`.
  */
 export async function neededBlobs(
   context: StoreContext,
   census: Census,
-  options: { readonly withoutTrash: ReadonlySet<string>; readonly graceMs: number },
-): Promise<Set<Digest>> {
+  options: Keeping & { readonly withoutTrash: ReadonlySet<string> },
+): Promise<Map<Digest, string>> {
   const refs = refsOf(census.index);
   const roots: Root[] = [
     ...refs.map(({ name, version }) => ({ version, from: `ref ${name}`, lenient: false })),
@@ -30,8 +33,8 @@ export async function neededBlobs(
     ...[...census.trash]
       .filter(([id]) => !options.withoutTrash.has(id))
       .map(([id, { version }]) => ({ version, from: `trash ${id}`, lenient: false })),
-    ...recentHistory(context),
-    ...youngVersions(context, census, options.graceMs),
+    ...recentHistory(context, options.historyDays),
+    ...versionsInGrace(context, census, options.graceDays),
   ];
   const marked = await markReachable(context, roots);
   const ours = new Set<Digest>(refs.map((ref) => ref.version));
@@ -40,25 +43,33 @@ export async function neededBlobs(
   return marked;
 }
 
-function* recentHistory(context: StoreContext): Generator<Root> {
-  const since = Date.now() - HISTORY_DAYS * DAY_MS;
+function* recentHistory(context: StoreContext, historyDays: number): Generator<Root> {
+  const since = Date.now() - historyDays * DAY_MS;
   for (const move of refMoves(context)) {
     // In the order of time, but for a clock that was set back: so all are looked at.
-    if (Date.parse(move.time) < since) continue;
+    if (Date.parse(move.time) <= since) continue;
     for (const version of [move.from, move.to]) {
       if (version !== null) yield { version, from: `history of ${move.ref}`, lenient: true };
     }
   }
 }
 
-function* youngVersions(context: StoreContext, census: Census, graceMs: number): Generator<Root> {
+function* versionsInGrace(context: StoreContext, census: Census, graceDays: number): Generator<Root> {
   for (const version of census.manifests.keys()) {
-    if (isYoung(context, version, graceMs)) yield { version, from: `version ${version}`, lenient: true };
+    const since = sinceWhen(context, version);
+    if (since === undefined || !isInGrace(since, graceDays)) continue;
+    const until = new Date(since + graceDays * DAY_MS).toISOString();
+    yield { version, from: `its grace, until ${until}`, lenient: true };
   }
 }
 
-/** Whether a blob was written within the grace. */
-export function isYoung(context: StoreContext, blob: Digest, graceMs: number): boolean {
+/** When something let go of a blob last, or it was written: milliseconds; undefined for one that is not there. */
+export function sinceWhen(context: StoreContext, blob: Digest): number | undefined {
   const stat = statFile(context.layout.blob(blob));
-  return stat !== undefined && Number(stat.mtimeNs / 1_000_000n) > Date.now() - graceMs;
+  return stat === undefined ? undefined : Number(stat.mtimeNs / 1_000_000n);
+}
+
+/** Whether what nothing needs since then is to be kept all the same. */
+export function isInGrace(since: number, graceDays: number): boolean {
+  return since > Date.now() - graceDays * DAY_MS;
 }

@@ -2,12 +2,13 @@ import { CalveError } from '../errors/index.ts';
 import { type Digest, shortDigest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
 import { resolveExpression } from './expressions.ts';
+import { letGoOf } from './let-go.ts';
 import { noSuchRef } from './list-refs.ts';
 import { locked } from './locking.ts';
 import { moveRef } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
-import { readIndex, versionOfRef } from './ref-index.ts';
+import { findRef, readIndex, versionOfRef } from './ref-index.ts';
 import { parseRefName } from './ref-name.ts';
 import { openStaging } from './staging.ts';
 import type { RefInfo } from './types.ts';
@@ -37,9 +38,10 @@ export async function setRef(
     // Invariant 3.
     await verifyChain(context, to.layers);
     if (current !== to.digest) {
+      if (current !== null) letGoOf(context, current);
       await moveRef(context, staging, index, { ref, to, command: options.command ?? 'tag' });
     }
-    return { name: ref, version: to.digest };
+    return findRef(await readIndex(context), ref) ?? { name: ref, version: to.digest };
   });
 }
 
@@ -53,9 +55,10 @@ export async function removeRef(
   await using staging = await openStaging(context);
   return await locked(context, async () => {
     const index = await readIndex(context);
-    const version = versionOfRef(index, ref);
-    if (version === undefined) throw noSuchRef(ref);
+    const found = findRef(index, ref);
+    if (found === undefined) throw noSuchRef(ref);
+    letGoOf(context, found.version);
     await moveRef(context, staging, index, { ref, to: null, command: options.command ?? 'untag' });
-    return { name: ref, version };
+    return found;
   });
 }

@@ -136,7 +136,8 @@ export async function listFolder(path: string): Promise<string[]> {
   }
 }
 
-async function removeAll(path: string): Promise<void> {
+/** Deletes a file or folder of `tmp`, which another may be deleting too. */
+export async function removeAll(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {

@@ -1,10 +1,10 @@
 import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
-import type { Target } from './options.ts';
+import type { EventOptions, GcOptions, Target } from './options.ts';
 import { Refs } from './refs.ts';
 import { Trash } from './trash.ts';
-import type { DfReport, FsckReport, GcReport, WorkOptions } from './types.ts';
+import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
 import { Versions } from './versions.ts';
 
 /** A store, opened. It holds no file open between calls, so there is nothing to close. */
@@ -35,15 +35,24 @@ export class Store {
   }
 
   /**
-   * Deletes blobs that nothing needs: not reachable from a ref, an env, the trash or the last 14 days of the ref log,
-   * and older than the grace. Also trash that expired (7 days).
-   * @param options.graceDays default 14; 0 prunes now
+   * Deletes blobs that nothing needs: not reachable from a ref, an env, the trash or the recent history of a ref, and
+   * past their grace. Also trash that expired.
+   * @throws CalveError `corrupt`, `changed`, `not-found` when what is needed cannot be told: then nothing is deleted
    */
-  async gc(
-    options: { readonly dryRun?: boolean | undefined; readonly graceDays?: number | undefined } = {},
-  ): Promise<GcReport> {
+  async gc(options: GcOptions = {}): Promise<GcReport> {
     const { collectGarbage } = await import('./gc.ts');
     return collectGarbage(this.#context, options);
+  }
+
+  /**
+   * What changes in the store from `ready` on, by this process or any other, until the signal is aborted or the loop
+   * is left. Moves of refs and collections are told one by one; an env or an entry of the trash that comes and goes
+   * in one moment may not be. Where the file system reports no changes (NFS), they are told within 10 seconds.
+   * @throws CalveError `not-found` when the log has no move `since`
+   */
+  async *events(options: EventOptions = {}): AsyncGenerator<StoreEvent> {
+    const { storeEvents } = await import('./events.ts');
+    yield* storeEvents(this.#context, options);
   }
 
   /** Hashes every blob and checks every document and reference; repairs nothing. */

@@ -6,16 +6,12 @@ import { readHeader } from '../qcow2/index.ts';
 import { blobKind } from './blob-kind.ts';
 import type { Census } from './census.ts';
 import type { StoreContext } from './context.ts';
-import { isYoung } from './roots.ts';
+import { isInGrace, sinceWhen } from './roots.ts';
 import { listFolder } from './staging.ts';
-import type { BlobKind } from './types.ts';
+import type { BlobKind, GcBlob } from './types.ts';
 
 /** A blob that may go. */
-export interface Unneeded {
-  readonly digest: Digest;
-  readonly kind: BlobKind;
-  readonly bytes: number;
-}
+export type Unneeded = Omit<GcBlob, 'since' | 'why'>;
 
 /**
  * The blobs that nothing needs and that are past their grace, in the order in which they may go: each before what it
@@ -24,14 +20,14 @@ export interface Unneeded {
 export async function unneededBlobs(
   context: StoreContext,
   census: Census,
-  needed: ReadonlySet<Digest>,
-  graceMs: number,
+  needed: ReadonlyMap<Digest, string>,
+  graceDays: number,
 ): Promise<Unneeded[]> {
   const found: Unneeded[] = [];
   for (const hex of await listFolder(context.layout.blobs)) {
     if (!isHex(hex)) continue; // not ours; fsck names it
     const digest = digestOfHex(hex);
-    if (needed.has(digest) || isYoung(context, digest, graceMs)) continue;
+    if (needed.has(digest) || isInGrace(sinceWhen(context, digest) ?? 0, graceDays)) continue;
     const bytes = statFile(context.layout.blob(digest))?.size ?? 0;
     found.push({ digest, kind: await blobKind(context, census, digest), bytes });
   }
@@ -50,7 +46,7 @@ export async function deleteBlobs(context: StoreContext, blobs: readonly Unneede
     context.step(`delete ${blob.kind}`);
     try {
       await rm(context.layout.blob(blob.digest), { force: true });
-      if (blob.kind === 'layer') await rm(context.layout.stamp(blob.digest), { force: true });
+      await rm(context.layout.stamp(blob.digest), { force: true });
     } catch (error) {
       throw systemError(`cannot delete ${context.layout.blob(blob.digest)}`, error);
     }

@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { statFile } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
+import { DAY_MS } from './days.ts';
 import { readEnvDocument } from './env-document.ts';
 import { isEnvName } from './env-name.ts';
 import { ENV_DOCUMENT, OVERLAY } from './layout.ts';
 import { listFolder } from './staging.ts';
+import { readConfig } from './store-config.ts';
 import type { TrashInfo } from './types.ts';
 
 /**
@@ -33,25 +35,35 @@ export function parseTrashId(id: string): { readonly name: string; readonly remo
 
 /** Everything in the trash, the newest first. */
 export async function trashEntries(context: StoreContext): Promise<TrashInfo[]> {
+  const { trash } = await readConfig(context);
   const entries: TrashInfo[] = [];
   for (const id of await listFolder(context.layout.trash)) {
-    if (parseTrashId(id) !== undefined) entries.push(await trashEntry(context, id));
+    if (parseTrashId(id) !== undefined) entries.push(await trashEntry(context, id, trash.days));
   }
   return entries.sort((a, b) => (a.removed < b.removed ? 1 : -1));
 }
 
-/** @throws CalveError `not-found`, `corrupt` */
-export async function trashEntry(context: StoreContext, id: string): Promise<TrashInfo> {
+/**
+ * @param days how long the trash keeps what was removed
+ * @throws CalveError `not-found`, `corrupt`
+ */
+export async function trashEntry(context: StoreContext, id: string, days: number): Promise<TrashInfo> {
   const parsed = parseTrashId(id);
   if (parsed === undefined) throw noSuchTrash(id);
   const { version, ref } = await readEnvDocument(join(context.layout.trashed(id), ENV_DOCUMENT));
+  const expires = new Date(Date.parse(parsed.removed) + days * DAY_MS).toISOString();
   const changedBytes = statFile(join(context.layout.trashed(id), OVERLAY))?.allocated ?? 0;
-  return { id, ...parsed, version, ref, changedBytes };
+  return { id, ...parsed, expires, version, ref, changedBytes };
 }
 
 /** The entry of this id; for an env's name, its newest. */
 export async function findTrash(context: StoreContext, text: string): Promise<TrashInfo> {
-  const found = (await trashEntries(context)).find((entry) => entry.id === text || entry.name === text);
+  return foundIn(await trashEntries(context), text);
+}
+
+/** As `findTrash`, among entries that were read, the newest first. */
+export function foundIn(entries: readonly TrashInfo[], text: string): TrashInfo {
+  const found = entries.find((entry) => entry.id === text || entry.name === text);
   if (found === undefined) throw noSuchTrash(text);
   return found;
 }

@@ -24,11 +24,12 @@ export class Trash {
   }
 
   /**
-   * Deletes one entry, or those removed before `olderThan` (RFC 3339), or all; returns what was deleted.
+   * Deletes entries for good: those of these ids, or all; of them, those removed before `olderThan` (RFC 3339).
+   * All or none; returns what was deleted.
    * @throws CalveError `not-found`, `in-use`
    */
   async empty(
-    options: { readonly id?: string | undefined; readonly olderThan?: string | undefined } = {},
+    options: { readonly ids?: readonly string[] | undefined; readonly olderThan?: string | undefined } = {},
   ): Promise<TrashInfo[]> {
     const { emptyTrash } = await import('./empty-trash.ts');
     return emptyTrash(this.#context, options);

@@ -62,9 +62,11 @@ export interface RefInfo {
   /** With its tag: `debian:latest`. */
   readonly name: string;
   readonly version: Digest;
+  /** There when the ref may be neither moved nor removed. */
+  readonly protected?: true;
 }
 
-/** One move of a ref: `refs.history`. */
+/** One move of a ref: a line of the log. */
 export interface RefMove {
   readonly id: string;
   /** RFC 3339, UTC. */
@@ -75,6 +77,12 @@ export interface RefMove {
   /** null: the ref was removed. */
   readonly to: Digest | null;
   readonly command: string;
+}
+
+/** A move as it is listed: `refs.history`, a line of `log --refs --json`. */
+export interface LoggedRefMove extends RefMove {
+  /** What names the version that the move led to: `debian:12@{0}` for the ref's last move. */
+  readonly expression: string;
 }
 
 /** What a setting may be. */
@@ -124,6 +132,8 @@ export interface TrashInfo {
   readonly name: string;
   /** RFC 3339, UTC. */
   readonly removed: string;
+  /** RFC 3339, UTC: from then on `gc` deletes it. */
+  readonly expires: string;
   readonly version: Digest;
   readonly ref: string | null;
   /** Bytes of storage that emptying frees. */
@@ -171,11 +181,63 @@ export interface Standing {
 export interface GcReport {
   readonly dryRun: boolean;
   /** In the order of deletion. */
-  readonly blobs: readonly { readonly digest: Digest; readonly kind: BlobKind; readonly bytes: number }[];
-  /** Ids of trash that expired. */
-  readonly trash: readonly string[];
+  readonly blobs: readonly GcBlob[];
+  /** Trash that expired. */
+  readonly trash: readonly TrashInfo[];
+  /** Versions that stay, with what keeps them: where it was asked for. */
+  readonly kept?: readonly GcKept[];
   /** Bytes of storage. */
   readonly freedBytes: number;
+}
+
+/** A blob that nothing needs. */
+export interface GcBlob {
+  readonly digest: Digest;
+  readonly kind: BlobKind;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** RFC 3339, UTC: when something let go of it last, or it was written. */
+  readonly since: string;
+  /** Why it is not needed any more, in words. */
+  readonly why: string;
+}
+
+/** One collection that deleted something: a line of its log. */
+export interface GcRun {
+  readonly id: string;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  /** How many. */
+  readonly blobs: number;
+  /** How many entries of the trash. */
+  readonly trash: number;
+  /** Bytes of storage. */
+  readonly freedBytes: number;
+}
+
+/** What changed in a store: `events`. */
+export type StoreEvent =
+  /** The first one: what happens from here on is told. */
+  | { readonly kind: 'ready' }
+  /** A ref was made, moved or removed. None is left out, and they come in their order. */
+  | { readonly kind: 'ref'; readonly move: RefMove }
+  | { readonly kind: 'ref-protected' | 'ref-unprotected'; readonly ref: string }
+  /** `env-changed`: it stands on another version, or tracks another ref. What is written into it is not told. */
+  | {
+      readonly kind: 'env-created' | 'env-changed' | 'env-removed';
+      readonly name: string;
+      readonly version: Digest;
+      readonly ref: string | null;
+    }
+  /** `trash-removed`: it was restored, or deleted. */
+  | { readonly kind: 'trash-added' | 'trash-removed'; readonly id: string }
+  | { readonly kind: 'gc'; readonly run: GcRun };
+
+/** A version that stays. */
+export interface GcKept {
+  readonly digest: Digest;
+  /** What needs it, in words: `ref debian:12`. One of several. */
+  readonly by: string;
 }
 
 /** What a blob is; `other` is an unreferenced document of no known kind. */
@@ -220,6 +282,8 @@ export interface FsckReport {
 export interface DfRef {
   readonly name: string;
   readonly version: Digest;
+  /** Whether it may be neither moved nor removed. */
+  readonly protected: boolean;
   /** RFC 3339, UTC. */
   readonly created: string;
   /** Bytes of the disk. */

@@ -44,7 +44,7 @@ export async function candidates(
   const argument = command.registeredArguments[position];
   if (argument === undefined || (rest.operands.length - skip > position && !argument.variadic)) return [];
   if (argument.argChoices !== undefined) return argument.argChoices.map((word) => ({ word }));
-  return kindOf(argument.name(), session, rest.store);
+  return kindOf(argument.name(), session, rest.store, current);
 }
 
 interface Read {
@@ -92,8 +92,15 @@ async function valuesOf(option: Option, session: Session, store: string | undefi
   return kindOf(/<([^>]+)>/.exec(option.flags)?.[1] ?? '', session, store);
 }
 
-async function kindOf(kind: string, session: Session, store: string | undefined): Promise<Candidate[]> {
+async function kindOf(
+  kind: string,
+  session: Session,
+  store: string | undefined,
+  current = '',
+): Promise<Candidate[]> {
   if (kind === 'file' || kind === 'dir') return [{ word: FILES }];
   if (kind === 'command') return listVerbs();
-  return namesOf(kind.replace(/\.+$/, '').split('|'), session, store);
+  const kinds = kind.replace(/\.+$/, '').split('|');
+  const further = kinds.includes('ref') && current.includes('@') ? ['moves', 'base'] : [];
+  return namesOf([...kinds, ...further], session, store);
 }

@@ -12,6 +12,11 @@ const LISTS: Readonly<Record<string, (store: Store) => Promise<Candidate[]>>> = 
     })),
   ref: async (store) =>
     (await store.refs.list()).map((ref) => ({ word: ref.name, note: shortDigest(ref.version) })),
+  // What a ref pointed at: offered when the @ is typed.
+  moves: async (store) =>
+    (await store.refs.history()).map((move) => ({ word: move.expression, note: move.command })),
+  base: async (store) =>
+    (await store.envs.list()).map((env) => ({ word: `${env.name}@base`, note: 'what it stands on' })),
   id: async (store) =>
     (await store.trash.list()).map((entry) => ({ word: entry.id, note: `removed ${entry.removed}` })),
 };

@@ -1,8 +1,12 @@
 import { formatBytes } from '../../bytes/index.ts';
+import type { DfRef } from '../../store/index.ts';
 import { formatAge } from '../age.ts';
 import { shortDigest } from '../short-digest.ts';
-import { formatTable } from '../table.ts';
+import { type Column, formatTable } from '../table.ts';
 import type { Verb } from '../verb.ts';
+
+/** Shown only where there is one. */
+const PROTECTED: Column<DfRef> = { title: 'PROTECTED', cell: (ref) => (ref.protected ? 'yes' : '') };
 
 /** `calve images` */
 export const images: Verb = {
@@ -26,6 +30,7 @@ export const images: Verb = {
             { title: 'DISK', cell: (ref) => formatBytes(ref.virtualSize), align: 'right' },
             { title: 'OWN', cell: (ref) => formatBytes(ref.ownBytes), align: 'right' },
             { title: 'SHARED', cell: (ref) => formatBytes(ref.sharedBytes), align: 'right' },
+            ...(refs.some((ref) => ref.protected) ? [PROTECTED] : []),
           ],
           refs,
         ),

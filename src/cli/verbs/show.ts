@@ -32,8 +32,13 @@ export const show: Verb = {
         }
         const version = await store.versions.get(target.version);
         const path = await store.versions.path(target.version);
-        if (options.json === true) return output.printJson({ kind: 'version', ...version, path });
-        printFields(versionFields(version, path), output.print);
+        const protectedRefs = (await store.refs.list())
+          .filter((ref) => ref.protected === true && version.refs.includes(ref.name))
+          .map((ref) => ref.name);
+        if (options.json === true) {
+          return output.printJson({ kind: 'version', ...version, protectedRefs, path });
+        }
+        printFields(versionFields(version, protectedRefs, path), output.print);
         if (version.message.trim() === '') return;
         output.print('');
         for (const line of printable(version.message.trim(), { lines: true }).split('\n')) {
@@ -57,9 +62,14 @@ function* envFields(env: EnvInfo, path: string): Generator<Field> {
   yield ['path', path];
 }
 
-function* versionFields(version: VersionInfo, path: string): Generator<Field> {
+function* versionFields(
+  version: VersionInfo,
+  protectedRefs: readonly string[],
+  path: string,
+): Generator<Field> {
   yield ['version', version.digest];
   yield ['refs', version.refs.join(', ') || '-'];
+  if (protectedRefs.length > 0) yield ['protected', protectedRefs.join(', ')];
   for (const parent of version.parents) yield ['parent', parent];
   yield ['author', version.author];
   yield ['created', `${version.created} (${formatAge(version.created)})`];

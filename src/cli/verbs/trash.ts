@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { formatBytes } from '../../bytes/index.ts';
 import { CalveError } from '../../errors/index.ts';
 import type { TrashInfo } from '../../store/index.ts';
-import { formatAge } from '../age.ts';
+import { formatAge, formatUntil } from '../age.ts';
 import { ask, canAsk } from '../ask.ts';
 import { count } from '../count.ts';
+import { days } from '../days.ts';
 import type { Session } from '../session.ts';
 import { shortDigest } from '../short-digest.ts';
 import { formatTable } from '../table.ts';
@@ -43,6 +44,7 @@ function declareList(command: Command, session: Session): void {
             { title: 'REF', cell: (entry) => entry.ref ?? '-' },
             { title: 'VERSION', cell: (entry) => shortDigest(entry.version) },
             { title: 'REMOVED', cell: (entry) => formatAge(entry.removed) },
+            { title: 'EXPIRES', cell: (entry) => formatUntil(entry.expires) },
             { title: 'SPACE', cell: (entry) => formatBytes(entry.changedBytes), align: 'right' },
           ],
           removed,
@@ -67,24 +69,36 @@ function declareEmpty(command: Command, session: Session): void {
   command
     .summary('delete what was removed, for good')
     .argument('[id...]', 'only these (default: all)')
-    .action(async (ids: string[]) => {
+    .option('--older-than <age>', 'of them, only what was removed longer ago: days, 12h, 2w', days)
+    .action(async (ids: string[], options: { olderThan?: number }) => {
       const { output } = session;
       const store = await session.openStore();
+      const olderThan =
+        options.olderThan === undefined
+          ? undefined
+          : new Date(Date.now() - options.olderThan * DAY).toISOString();
       const listed = await store.trash.list();
-      if (listed.length === 0 && ids.length === 0) return output.say('the trash is empty');
-      const what = ids.length > 0 ? ids.join(', ') : sum(listed);
+      const meant = listed.filter((entry) => olderThan === undefined || entry.removed < olderThan);
+      if (meant.length === 0 && ids.length === 0) {
+        return output.say(listed.length === 0 ? 'the trash is empty' : 'nothing in the trash is that old');
+      }
+      const what = ids.length > 0 ? ids.join(', ') : sum(meant);
       if (!(await ask(session, `Delete ${what} for good?`, false))) {
         if (canAsk()) return output.say('nothing deleted');
         throw new CalveError('usage', 'without a terminal to ask on, nothing is deleted', {
           hint: 'calve trash empty -y',
         });
       }
-      const deleted: TrashInfo[] = [];
-      for (const id of ids.length > 0 ? ids : [undefined]) deleted.push(...(await store.trash.empty({ id })));
+      // What a person was shown, and not what came there while they were thinking.
+      const chosen = ids.length > 0 ? ids : meant.map((entry) => entry.id);
+      const deleted = await store.trash.empty({ ids: chosen, olderThan });
       for (const entry of deleted) output.say(`deleted ${entry.id}`);
       output.say(`freed ${formatBytes(deleted.reduce((bytes, entry) => bytes + entry.changedBytes, 0))}`);
     });
 }
+
+/** Milliseconds. */
+const DAY = 24 * 60 * 60 * 1000;
 
 function sum(entries: readonly TrashInfo[]): string {
   const bytes = entries.reduce((all, entry) => all + entry.changedBytes, 0);

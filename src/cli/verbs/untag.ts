@@ -7,6 +7,8 @@ export const untag: Verb = {
   declare: (command, session) => {
     command.argument('<ref...>', 'the names to remove').action(async (names: string[]) => {
       const store = await session.openStore();
+      // All are looked up before the first is touched: a mistyped name removes nothing.
+      for (const name of names) await store.refs.get(name);
       for (const name of names) {
         const { name: removed, version } = await store.refs.remove(name, { command: 'untag' });
         const was = shortDigest(version);

@@ -186,3 +186,25 @@ test('the trash gives back the newest of a name, does not replace an env, and em
   assert.deepEqual(await store.trash.list(), []);
   await refused(store.trash.empty({ olderThan: 'yesterday' }), 'usage');
 });
+
+test('several are removed as one: not when one of them is in use or not there', async () => {
+  await using scene = await storeScene();
+  const { store, context } = scene;
+  await fillStore(store, scene.rawDisk);
+  const names = async () => (await store.envs.list()).map((env) => env.name);
+  {
+    await using _open = await store.envs.openDisk('work', { writable: true });
+    await refused(store.envs.removeMany(['idle', 'work']), 'in-use', /environment work/);
+  }
+  await refused(store.envs.removeMany(['idle', 'nobody'], { force: true }), 'not-found');
+  assert.deepEqual(await names(), ['idle', 'work']);
+  const removed = await store.envs.removeMany(['work', 'idle', 'work']);
+  assert.deepEqual(
+    removed.map((entry) => entry.name),
+    ['work', 'idle'],
+  );
+  for (const { id } of removed) await store.trash.restore(id);
+  assert.deepEqual(await store.envs.removeMany(['idle', 'work'], { force: true }), []);
+  assert.deepEqual(await names(), []);
+  assert.deepEqual(await readdir(context.layout.tmp), []);
+});

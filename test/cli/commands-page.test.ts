@@ -59,7 +59,7 @@ function alike(output: string): string {
       .replace(/^\w+ .+: \d+%, .*\n/gm, '')
       .replace(/\d{8}T\d{6}\.\d+Z/g, 'TIME')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
-      .replace(/just now|(\d+ |about an? )\w+ ago/g, 'AGE')
+      .replace(/just now|(\d+ |about an? )\w+ ago|in \d+ days/g, 'AGE')
       .replace(/\b[0-9a-f]{12,64}\b/g, 'DIGEST')
       .replace(/[\d.]+ (B|KiB|MiB)\b/g, 'SIZE')
       .replace(/[\d.]+ ops.*|.*bytes at offset.*/g, 'SPEED')

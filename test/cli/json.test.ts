@@ -40,12 +40,13 @@ test('what the program prints has the documented shape', async () => {
   await printed('ls');
   await printed('images');
   await printed('log');
+  await printed('log --refs', 'disk:1');
   await printed('show', 'disk:1');
   await printed('show', 'one');
   await printed('df');
   await calve.ok('rm', 'two');
   await printed('trash ls');
-  await printed('gc', '--dry-run', '--prune=now');
+  await printed('gc', '--dry-run', '--prune=now', '-v');
   await printed('fsck');
   await printed('config');
   await printed('config', 'trash.days');

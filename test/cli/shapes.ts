@@ -84,6 +84,16 @@ const standing = strictObject({
   trash: array(string()),
 });
 
+const trashed = strictObject({
+  id: string(),
+  name: env,
+  removed: time,
+  expires: time,
+  version: digest,
+  ref: nullable(ref),
+  changedBytes: bytes,
+});
+
 const setting = union([string(), count, boolean()]);
 
 const problemKinds = [
@@ -123,10 +133,21 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     changed: strictObject({ dataClusters: count, zeroClusters: count }),
     mergedLayers: count,
   }),
-  images: array(strictObject(space)),
+  images: array(strictObject({ ...space, protected: boolean() })),
   log: array(strictObject(version)),
+  'log --refs': array(
+    strictObject({
+      id: string(),
+      time,
+      ref,
+      from: nullable(digest),
+      to: nullable(digest),
+      command: string(),
+      expression: string(),
+    }),
+  ),
   show: variant('kind', [
-    strictObject({ kind: literal('version'), ...version, path: string() }),
+    strictObject({ kind: literal('version'), ...version, protectedRefs: array(ref), path: string() }),
     strictObject({ kind: literal('env'), ...environment, path: string() }),
   ]),
   diff: strictObject({
@@ -139,7 +160,7 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     ranges: optional(array(difference)),
   }),
   df: strictObject({
-    refs: array(strictObject(space)),
+    refs: array(strictObject({ ...space, protected: boolean() })),
     envs: array(strictObject({ ...space, ref: nullable(ref) })),
     totals: strictObject({
       layers: bytes,
@@ -150,20 +171,20 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
       total: bytes,
     }),
   }),
-  'trash ls': array(
-    strictObject({
-      id: string(),
-      name: env,
-      removed: time,
-      version: digest,
-      ref: nullable(ref),
-      changedBytes: bytes,
-    }),
-  ),
+  'trash ls': array(trashed),
   gc: strictObject({
     dryRun: boolean(),
-    blobs: array(strictObject({ digest, kind: picklist(['manifest', 'config', 'layer', 'other']), bytes })),
-    trash: array(string()),
+    blobs: array(
+      strictObject({
+        digest,
+        kind: picklist(['manifest', 'config', 'layer', 'other']),
+        bytes,
+        since: time,
+        why: string(),
+      }),
+    ),
+    trash: array(trashed),
+    kept: optional(array(strictObject({ digest, by: string() }))),
     freedBytes: bytes,
   }),
   config: array(strictObject({ key: string(), value: setting, default: setting, set: boolean() })),

@@ -7,7 +7,7 @@ import { succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const ROOMS = ['qcow2', 'disk'] as const;
+const ROOMS = ['qcow2', 'disk', 'store'] as const;
 /** Examples of pages that are run, and of those that stand in for a store of the reader's: these are typed alone. */
 const RUN = ROOMS.map((room) => `docs/api/${room}.md`);
 const TYPED = ['README.md'];
@@ -53,7 +53,7 @@ for (const [index, example] of examples.entries()) {
 
 describe('the API pages', () => {
   for (const room of ROOMS) {
-    it(`name everything that calve/${room} exports`, async () => {
+    it(`name everything that ${room} exports`, async () => {
       const page = await readFile(`${ROOT}docs/api/${room}.md`, 'utf8');
       const names = await exportsOf(room);
       assert.ok(names.length > 20, 'the index.ts was not understood');

@@ -4,6 +4,7 @@ import { hexOf, isDigest } from '../oci/index.ts';
 import { type LayerSummary, writeLayer } from '../qcow2/index.ts';
 import type { StagedBlob } from './publish.ts';
 import type { Staging } from './staging.ts';
+import { readConfig } from './store-config.ts';
 import type { Compression, LayerInfo, WorkOptions } from './types.ts';
 
 /** What a layer is made of. */
@@ -15,6 +16,7 @@ export interface LayerSource extends WorkOptions {
   readonly ranges: AsyncIterable<Extent>;
   /** The chain that the layer goes on top of, and its disk. */
   readonly below: { readonly tip: LayerInfo; readonly disk: Disk } | null;
+  /** Default: the store's setting. */
   readonly compression?: Compression | undefined;
 }
 
@@ -38,7 +40,7 @@ export async function stageLayer(
   const { below } = source;
   const summary = await writeLayer(path, {
     size: source.size,
-    compression: source.compression ?? 'zstd',
+    compression: source.compression ?? (await readConfig(staging.context)).compression,
     source: source.disk,
     ranges: source.ranges,
     ...(below === null ? {} : { backingFile: hexOf(below.tip.digest), parent: below.disk }),

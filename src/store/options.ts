@@ -13,7 +13,7 @@ export interface ImportOptions extends WorkOptions {
   readonly onto?: string | null | undefined;
   /** Default: qcow2 if the file begins with its magic, else raw. */
   readonly format?: 'raw' | 'qcow2' | undefined;
-  /** Default zstd. */
+  /** Default: the setting `compression`, which is zstd unless it was set. */
   readonly compression?: Compression | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface CommitOptions extends WorkOptions {
    * changed nothing, if its version has more layers than one.
    */
   readonly squash?: boolean | undefined;
-  /** Default zstd. */
+  /** Default: the setting `compression`, which is zstd unless it was set. */
   readonly compression?: Compression | undefined;
 }
 

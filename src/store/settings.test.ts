@@ -79,3 +79,15 @@ test('a file that is broken is told by its key, and can be mended', async () => 
   await writeFile(context.layout.config, 'not JSON');
   await refused(readConfig(context), 'corrupt', /config\.json: expected JSON/);
 });
+
+test('new layers are packed as the store says, where the caller does not', async () => {
+  await using scene = await storeScene();
+  const { store } = scene;
+  const disk = await scene.rawDisk('disk.raw', 1 << 20, { 0: Buffer.alloc(1 << 20, 'packs well ') });
+  const sizeOf = async (compression?: 'zstd'): Promise<number> =>
+    (await store.versions.import(disk, { ref: null, compression })).summary.fileSize;
+  const packed = await sizeOf();
+  await store.config.set('compression', 'none');
+  assert.ok((await sizeOf()) > packed + 60_000);
+  assert.equal(await sizeOf('zstd'), packed);
+});

@@ -16,9 +16,12 @@ const LOCK = '.lock';
 export class Staging implements AsyncDisposable {
   readonly id: string;
   readonly folder: string;
+  /** The store that it is in. */
+  readonly context: StoreContext;
   readonly #lock: HostFile;
 
-  constructor(lock: HostFile) {
+  constructor(context: StoreContext, lock: HostFile) {
+    this.context = context;
     this.id = basename(lock.path, LOCK);
     this.folder = lock.path.slice(0, -LOCK.length);
     this.#lock = lock;
@@ -51,7 +54,7 @@ export async function openStaging(context: StoreContext): Promise<Staging> {
       await lock.close();
       continue;
     }
-    const staging = new Staging(lock);
+    const staging = new Staging(context, lock);
     context.step('make staging folder');
     try {
       await mkdir(staging.folder);

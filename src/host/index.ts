@@ -5,6 +5,7 @@ export { type FileStat, statFile } from './file-stat.ts';
 export { HostFile } from './host-file.ts';
 export { type ImageAccess, type ImageLock, lockImage } from './image-lock.ts';
 export { imageLockHolders, type LockHolder } from './image-lock-holders.ts';
+export { isImmutable, makeMutable, setImmutable } from './immutable.ts';
 export { makeFolder } from './make-folder.ts';
 export { type OpenOptions, openFile } from './open-file.ts';
 export { renameDurably } from './rename-durably.ts';

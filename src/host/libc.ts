@@ -30,6 +30,9 @@ export const FALLOC_FL_PUNCH_HOLE = 2;
 const F_DUPFD_CLOEXEC = 1030;
 /** linux/fs.h: `_IOW(0x94, 9, int)`; the encoding of these machines, of which all have the same. */
 const FICLONE = 0x40049409;
+/** linux/fs.h: `_IOR('f', 1, long)` and `_IOW('f', 2, long)`, which in truth take an int (ioctl_iflags(2)). */
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
 const MACHINES = ['x64', 'arm64', 'riscv64', 'loong64'];
 
 /** What calve calls in the C library. A call that fails throws the operating system's error, as `fs` does. */
@@ -42,6 +45,10 @@ export interface Libc {
   seek(fd: number, offset: number, whence: number): number;
   fallocate(fd: number, mode: number, offset: number, length: number): void;
   clone(targetFd: number, sourceFd: number): void;
+  /** ioctl_iflags(2), FS_IOC_GETFLAGS: what lsattr shows. */
+  inodeFlags(fd: number): number;
+  /** FS_IOC_SETFLAGS. */
+  setInodeFlags(fd: number, flags: number): void;
   /** copy_file_range(2) in the thread pool; the bytes copied, 0 at the end of the source. */
   copyRange(sourceFd: number, from: number, targetFd: number, to: number, length: number): Promise<number>;
 }
@@ -89,9 +96,8 @@ function declare(koffi: typeof Koffi): Libc {
   const fcntl: (fd: number, command: number, type: unknown, value: unknown) => number = library.func(
     'int fcntl(int fd, int command, ...)',
   );
-  const ioctl: (fd: number, request: number, type: string, value: number) => number = library.func(
-    'int ioctl(int fd, unsigned long request, ...)',
-  );
+  const ioctl: (fd: number, request: number, type: string, value: number | Uint8Array) => number =
+    library.func('int ioctl(int fd, unsigned long request, ...)');
   const lseek: (fd: number, offset: number, whence: number) => number | bigint = library.func(
     'int64 lseek(int fd, int64 offset, int whence)',
   );
@@ -144,6 +150,17 @@ function declare(koffi: typeof Koffi): Libc {
     },
     clone(targetFd, sourceFd) {
       check('ioctl', ioctl(targetFd, FICLONE, 'int', sourceFd));
+    },
+    inodeFlags(fd) {
+      // Room for a long, should some file system take the request's name at its word. MACHINES are little-endian.
+      const flags = Buffer.alloc(8);
+      check('ioctl', ioctl(fd, FS_IOC_GETFLAGS, 'void *', flags));
+      return flags.readInt32LE();
+    },
+    setInodeFlags(fd, value) {
+      const flags = Buffer.alloc(8);
+      flags.writeInt32LE(value);
+      check('ioctl', ioctl(fd, FS_IOC_SETFLAGS, 'void *', flags));
     },
     copyRange: (sourceFd, from, targetFd, to, length) =>
       inThreadPool('copy_file_range', (done) =>

@@ -6,6 +6,7 @@ import { holdInQemuIo, qemuImgCheck, qemuIo } from '../../test/support/qemu.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { MemoryDisk } from '../disk/index.ts';
 import { CalveError, type ErrorCode } from '../errors/index.ts';
+import type { HostFile } from '../host/index.ts';
 import {
   type BackingPolicy,
   createQcow2,
@@ -291,4 +292,18 @@ describe('a backing file', () => {
     const tooDeep = openQcow2(top, { backing: followBacking(), maxDepth: 4 });
     await assert.rejects(tooDeep, is('invalid', /at most 4 images/));
   });
+});
+
+it('a file that is not admitted is not read, and is closed', async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.join('not-qcow2');
+  await writeFile(path, 'anything');
+  let admitted: HostFile | undefined;
+  const admit = (file: HostFile): void => {
+    admitted = file;
+    throw new CalveError('changed', 'not this one');
+  };
+  await assert.rejects(openQcow2(path, { backing: denyBacking, admit }), /not this one/);
+  assert.equal(admitted?.path, path);
+  assert.ok(admitted.closed);
 });

@@ -1,5 +1,5 @@
 import type { Disk } from '../disk/index.ts';
-import { lockImage, openFile } from '../host/index.ts';
+import { type HostFile, lockImage, openFile } from '../host/index.ts';
 import type { BackingPolicy } from './backing-policy.ts';
 import { Chain, type ChainLimits } from './chain.ts';
 import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
@@ -23,6 +23,8 @@ export interface OpenQcow2Options extends ChainLimits {
   readonly encryption?: EncryptionOptions;
   /** What becomes of zeros that are written (default off: they are data). */
   readonly detectZeroes?: DetectZeroes;
+  /** Looks at the image's file, which is open and locked, before a byte of it is used; what it throws refuses the image. */
+  readonly admit?: (file: HostFile) => void | Promise<void>;
   /** A policy that opens an image passes its request's chain on. */
   readonly chain?: Chain;
 }
@@ -45,6 +47,7 @@ export async function openQcow2(path: string, options: OpenQcow2Options): Promis
   try {
     // Before anything is read: what a writer changes meanwhile must not be seen half.
     if (options.lock !== false) lockImage(file, writable ? 'write' : 'read');
+    await options.admit?.(file);
     const { encryption = {}, lock = true, dataFile = denyDataFile, detectZeroes = 'off' } = options;
     const policies = { openBacking: follow, dataFile };
     return await openImage(file, { writable, chain, encryption, lock, detectZeroes, ...policies });

@@ -50,6 +50,8 @@ export async function* diffBlocks(
     ...(signal === undefined ? {} : { signal }),
     onProgress: (done) => onProgress?.({ phase: 'reading', done: Math.min(done, size), total: size }),
   });
+  // What was told is true only if nobody wrote into a layer meanwhile.
+  for (const side of [from, to]) await verifyChain(context, side.version.layers, { signal });
 }
 
 function baseOf(side: Side): Target {

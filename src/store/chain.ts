@@ -3,7 +3,7 @@ import { hexOf } from '../oci/index.ts';
 import { type BackingPolicy, type BackingRequest, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
 import type { StoreContext } from './context.ts';
 import { overlayBacking } from './layout.ts';
-import { verifyChain } from './protection.ts';
+import { verifyChain, verifyOpened } from './protection.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
 
 /** How an image that stands on a chain names the chain's last layer. */
@@ -50,6 +50,8 @@ async function openLayers(
     backing: chainPolicy(context, below, (layer) => hexOf(layer.digest)),
     // QEMU sets no bound either; the manifest does.
     maxDepth: Number.MAX_SAFE_INTEGER,
+    // The file that is read is the one that was verified: somebody may have put another at its path since.
+    admit: (file) => verifyOpened(context, tip, file),
     ...(request === undefined ? {} : { chain: request.chain }),
   });
   try {

@@ -29,6 +29,8 @@ export async function accountSpace(context: StoreContext): Promise<DfReport> {
     const [room, name = ''] = below;
     if (room === 'envs' && below.length > 1) envBytes.set(name, (envBytes.get(name) ?? 0) + bytes);
     if (room === 'envs' || room === 'trash') totals[room] += bytes;
+    else if (path.startsWith(layout.harmed))
+      totals.trash += bytes; // gone with the trash
     else totals[await roomOf(context, census, path, bytes, blobBytes)] += bytes;
   }
 

@@ -13,12 +13,12 @@ export async function openEnvDisk(
   name: string,
   writable: boolean,
   options: WorkOptions = {},
-): Promise<WritableDisk> {
+): Promise<EnvDisk> {
   const locked = await lockEnv(context, name, writable ? 'write' : 'read');
   try {
     const { layers } = await readVersion(context, locked.env.version);
     await verifyChain(context, layers, options);
-    return new EnvDisk(await openOverlay(context, name, layers, { writable }), locked);
+    return new EnvDisk(await openOverlay(context, name, layers, { writable }), layers, locked);
   } catch (error) {
     await locked.release();
     throw error;
@@ -55,11 +55,14 @@ export async function openOverlay(
 /** An env's disk, which takes its lock along. */
 class EnvDisk implements WritableDisk {
   readonly size: number;
+  /** What the overlay stands on, base first. */
+  readonly layers: readonly LayerInfo[];
   readonly #disk: Qcow2Disk;
   readonly #lock: LockedOverlay;
 
-  constructor(disk: Qcow2Disk, lock: LockedOverlay) {
+  constructor(disk: Qcow2Disk, layers: readonly LayerInfo[], lock: LockedOverlay) {
     this.size = disk.size;
+    this.layers = layers;
     this.#disk = disk;
     this.#lock = lock;
   }

@@ -9,6 +9,7 @@ import { createQcow2, denyBacking, openQcow2 } from '../qcow2/index.ts';
 import type { StoreContext } from './context.ts';
 import { openTarget } from './open-target.ts';
 import type { ExportOptions } from './options.ts';
+import { verifyChain } from './protection.ts';
 
 /**
  * Writes a disk as one flat file. It is written beside its place under a name of its own, and put there when it is
@@ -22,7 +23,8 @@ export async function exportDisk(
 ): Promise<void> {
   const path = resolve(file);
   if (!force) refuseToReplace(path);
-  await using source = await openTarget(context, target, { signal, onProgress });
+  const { disk: source, layers } = await openTarget(context, target, { signal, onProgress });
+  await using _source = source;
   const staged = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
   try {
     await using disk = await createFlat(staged, format, source.size);
@@ -33,6 +35,8 @@ export async function exportDisk(
     });
     await disk.close();
     await makeDurable(staged);
+    // Whoever writes into a layer while it is read must not have it exported.
+    await verifyChain(context, layers, { signal, onProgress });
     await putInPlace(staged, path, force);
   } finally {
     await rm(staged, { force: true });

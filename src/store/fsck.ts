@@ -1,38 +1,50 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { CalveError } from '../errors/index.ts';
+import { join, relative } from 'node:path';
 import { statFile } from '../host/index.ts';
-import { type Digest, digestOfHex, isHex } from '../oci/index.ts';
 import { type Census, standingOn } from './census.ts';
 import type { StoreContext } from './context.ts';
-import { checkDocuments } from './fsck-documents.ts';
-import { FsckFindings } from './fsck-findings.ts';
+import { checkDocuments, moveAway, stray } from './fsck-documents.ts';
+import { FETCH, FsckFindings } from './fsck-findings.ts';
+import { checkStamps } from './fsck-stamps.ts';
 import { checkStructure } from './fsck-structure.ts';
-import { hashFile } from './hash-file.ts';
-import { locked } from './locking.ts';
+import { type Survey, surveyStore } from './fsck-survey.ts';
+import { locked, lockedAsFound } from './locking.ts';
 import { describeStanding } from './protection.ts';
 import { refsOf } from './ref-index.ts';
-import { listFolder } from './staging.ts';
-import { writeStamp } from './stamps.ts';
+import { readConfig } from './store-config.ts';
 import type { FsckReport, WorkOptions } from './types.ts';
 
 /**
- * Hashes every blob, then checks what the documents say of each other. The long part takes no lock: blobs never
- * change, and one that is collected meanwhile is no loss. The short part is done under the store lock, of one moment.
+ * Verifies a store: hashes every blob and checks the structure of every layer and overlay, then what the documents say
+ * of each other. The long part takes no lock: blobs never change, and one that is collected meanwhile is no loss. The
+ * short part is done under the store lock, of one moment.
  */
 export async function checkStore(context: StoreContext, options: WorkOptions): Promise<FsckReport> {
-  await locked(context, async () => {}); // what a crash left is put right first
-  const hashed = await hashBlobs(context, options);
-  return locked(context, async () => {
+  return judgeStore(context, await surveyStore(context, options), options.signal);
+}
+
+/** Tells what is wrong, of this moment, as far as the survey knows of what takes long to find out. */
+export async function judgeStore(
+  context: StoreContext,
+  survey: Survey,
+  signal?: AbortSignal,
+): Promise<FsckReport> {
+  const lock = survey.brokenMoves.size === 0 ? locked : lockedAsFound;
+  const judge = async (): Promise<FsckReport> => {
     const findings = new FsckFindings();
+    reportMoves(context, findings, survey);
     const census = await checkDocuments(context, findings);
-    reportBlobs(context, findings, census, hashed);
-    const layers = await checkStructure(context, findings, census, hashed.harmed);
+    reportBlobs(context, findings, census, survey);
+    const { immutable } = await readConfig(context);
+    const layers = await checkStructure(context, findings, census, survey, immutable);
+    await checkStamps(context, findings, census);
+    const { harmed, layers: sound, others } = survey.blobs;
     return {
       problems: findings.problems,
+      mended: [],
+      skipped: survey.overlays.skipped,
       checked: {
-        blobs: hashed.count,
-        bytes: hashed.bytes,
+        blobs: harmed.size + sound.size + others.size,
+        bytes: survey.blobs.bytes,
         versions: census.manifests.size,
         layers,
         refs: refsOf(census.index).length,
@@ -40,67 +52,31 @@ export async function checkStore(context: StoreContext, options: WorkOptions): P
         trash: census.trash.size,
       },
     };
-  });
-}
-
-interface Hashed {
-  count: number;
-  bytes: number;
-  /** Blobs whose bytes hash to something else, and what. */
-  readonly harmed: Map<Digest, Digest>;
-  /** Files in `blobs/` that no blob is called by. */
-  readonly misnamed: string[];
-}
-
-async function hashBlobs(context: StoreContext, { signal, onProgress }: WorkOptions): Promise<Hashed> {
-  const hashed: Hashed = { count: 0, bytes: 0, harmed: new Map(), misnamed: [] };
-  const names = await listFolder(context.layout.blobs);
-  const sizes = names.map((name) => statFile(join(context.layout.blobs, name))?.size ?? 0);
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  const onBytes = (count: number): void => {
-    hashed.bytes += count;
-    onProgress?.({ phase: 'hashing', done: Math.min(hashed.bytes, total), total });
   };
-  for (const name of names) {
-    if (!isHex(name)) {
-      hashed.misnamed.push(name);
-      continue;
-    }
-    const expected = digestOfHex(name);
-    try {
-      const { digest, stat } = await hashFile(context.layout.blob(expected), { signal, onBytes });
-      hashed.count += 1;
-      if (digest === expected) writeStamp(context, expected, stat);
-      else await noteHarmed(context, hashed, expected, digest);
-    } catch (error) {
-      if (!CalveError.is(error, 'not-found')) throw error; // collected meanwhile
-    }
-  }
-  return hashed;
+  return lock(context, judge, signal);
 }
 
-/** Bytes that rotted on the medium leave the file's times alone: the stamp must not vouch for them any longer. */
-async function noteHarmed(context: StoreContext, hashed: Hashed, blob: Digest, found: Digest): Promise<void> {
-  hashed.harmed.set(blob, found);
-  await rm(context.layout.stamp(blob), { force: true });
+function reportMoves(context: StoreContext, findings: FsckFindings, survey: Survey): void {
+  const { folder, journal } = context.layout;
+  for (const [id, { message }] of survey.brokenMoves) {
+    const path = join(journal, id);
+    // What lies in it may be somebody's only copy, so that nobody but a person takes it away.
+    findings.add({ kind: 'journal-broken', where: relative(folder, path), message, hint: moveAway(path) });
+  }
 }
 
-function reportBlobs(context: StoreContext, findings: FsckFindings, census: Census, hashed: Hashed): void {
-  for (const name of hashed.misnamed) {
-    findings.add(
-      'blob-misnamed',
-      `blobs/sha256/${name}`,
-      `blobs/sha256/${name}: expected a name of 64 hex digits`,
-    );
+function reportBlobs(context: StoreContext, findings: FsckFindings, census: Census, survey: Survey): void {
+  const { harmed, misnamed } = survey.blobs;
+  const { layout } = context;
+  for (const name of misnamed) {
+    const path = join(layout.blobs, name);
+    if (statFile(path) !== undefined)
+      stray(findings, path, relative(layout.folder, path), 'a name of 64 hex digits');
   }
-  for (const [blob, found] of hashed.harmed) {
-    if (statFile(context.layout.blob(blob)) === undefined) continue;
+  for (const [blob, { kind, what }] of harmed) {
+    if (statFile(layout.blob(blob)) === undefined) continue;
     const standing = standingOn(census, blob);
-    findings.add(
-      'blob-changed',
-      blob,
-      `blob ${blob} has changed: its bytes hash to ${found}; ${describeStanding(standing)}`,
-      standing,
-    );
+    const message = `blob ${blob} ${what}; ${describeStanding(standing)}`;
+    findings.add({ kind, where: blob, message, standing, hint: FETCH, needs: blob });
   }
 }

@@ -7,12 +7,13 @@ import type { StoreContext } from './context.ts';
 import { discardTrash } from './empty-trash.ts';
 import { explainUnneeded } from './explain-unneeded.ts';
 import { appendGcRun } from './gc-log.ts';
+import { expiredHarmed } from './harmed-files.ts';
 import { OVERLAY } from './layout.ts';
 import { locked } from './locking.ts';
 import { now } from './move-ref.ts';
 import type { GcOptions } from './options.ts';
 import { neededBlobs } from './roots.ts';
-import { newId } from './staging.ts';
+import { discard, newId } from './staging.ts';
 import { readConfig } from './store-config.ts';
 import { deleteBlobs, unneededBlobs } from './sweep.ts';
 import { trashEntries } from './trash-entries.ts';
@@ -28,13 +29,14 @@ import type { GcKept, GcReport, TrashInfo } from './types.ts';
  */
 export async function collectGarbage(context: StoreContext, options: GcOptions): Promise<GcReport> {
   const { dryRun = false, explainKept = false } = options;
-  const { gc } = await readConfig(context);
+  const { gc, trash } = await readConfig(context);
   const graceDays = checkDays('grace', options.graceDays ?? gc.graceDays);
   const historyDays = checkDays('history', options.historyDays ?? gc.historyDays);
-  let remove = async (): Promise<void> => {};
+  const removals: (() => Promise<void>)[] = [];
   const report = await locked(context, async () => {
     const census = await takeCensus(context);
     const expired = await expiredTrash(context);
+    const harmed = await expiredHarmed(context, trash.days);
     const ids = expired.map((entry) => entry.id);
     const needed = await neededBlobs(context, census, {
       graceDays,
@@ -45,13 +47,15 @@ export async function collectGarbage(context: StoreContext, options: GcOptions):
     const blobs = await explainUnneeded(context, census, unneeded);
     const freed = [
       ...expired.map((entry) => entry.changedBytes),
+      ...harmed.map((file) => statFile(join(context.layout.folder, file))?.allocated ?? 0),
       ...blobs.map((blob) => statFile(context.layout.blob(blob.digest))?.allocated ?? 0),
     ];
     const freedBytes = freed.reduce((sum, bytes) => sum + bytes, 0);
     const kept = explainKept ? { kept: keptVersions(census, needed) } : {};
-    if (!dryRun && blobs.length + ids.length > 0) {
+    if (!dryRun && blobs.length + ids.length + harmed.length > 0) {
       // The trash first: an env never outlives its base.
-      remove = await discardTrash(context, ids);
+      removals.push(await discardTrash(context, ids));
+      for (const file of harmed) removals.push(await discard(context, join(context.layout.folder, file)));
       await deleteBlobs(context, blobs);
       await appendGcRun(context, {
         id: newId(),
@@ -61,9 +65,9 @@ export async function collectGarbage(context: StoreContext, options: GcOptions):
         freedBytes,
       });
     }
-    return { dryRun, blobs, trash: expired, ...kept, freedBytes };
+    return { dryRun, blobs, trash: expired, harmed, ...kept, freedBytes };
   });
-  await remove();
+  for (const remove of removals) await remove();
   return report;
 }
 

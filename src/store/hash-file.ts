@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CalveError } from '../errors/index.ts';
-import { type FileStat, openFile } from '../host/index.ts';
+import { type FileStat, type HostFile, openFile } from '../host/index.ts';
 import { type Digest, digestOfHex } from '../oci/index.ts';
 
 const CHUNK = 1 << 20;
@@ -11,19 +11,25 @@ export interface HashedFile {
   readonly stat: FileStat;
 }
 
+/** How a file is hashed. */
+export interface HashOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the bytes of each piece. */
+  readonly onBytes?: ((count: number) => void) | undefined;
+}
+
 /**
- * Hashes a file.
- * @param onBytes called with the bytes of each piece
+ * Hashes the file at a path.
  * @throws CalveError `not-found`, `io`, `aborted`; `changed` when the file changed meanwhile
  */
-export async function hashFile(
-  path: string,
-  options: {
-    readonly signal?: AbortSignal | undefined;
-    readonly onBytes?: ((count: number) => void) | undefined;
-  } = {},
-): Promise<HashedFile> {
+export async function hashFile(path: string, options: HashOptions = {}): Promise<HashedFile> {
   await using file = await openFile(path);
+  return await hashOpened(file, options);
+}
+
+/** As `hashFile`, of a file that is open. */
+export async function hashOpened(file: HostFile, options: HashOptions = {}): Promise<HashedFile> {
+  const { path } = file;
   const stat = file.stat();
   const hash = createHash('sha256');
   // The next piece is read while one is hashed.

@@ -4,6 +4,7 @@
  */
 export type { BlockDifference } from '../img/index.ts';
 export type { Digest } from '../oci/index.ts';
+export type { BlobSource } from './blob-source.ts';
 export type { Config } from './config.ts';
 export type { Envs } from './envs.ts';
 export { openStore } from './open-store.ts';
@@ -13,6 +14,7 @@ export type {
   ExportOptions,
   GcOptions,
   ImportOptions,
+  RepairOptions,
   Target,
 } from './options.ts';
 export type { Refs } from './refs.ts';
@@ -28,6 +30,7 @@ export type {
   EnvInfo,
   EnvState,
   EnvStatus,
+  FsckMended,
   FsckProblem,
   FsckReport,
   GcBlob,

@@ -88,10 +88,33 @@ export async function doMove(context: StoreContext, staging: Staging, record: Mo
 /** Puts right what writers that died had recorded. The store lock is held. */
 export async function replayJournal(context: StoreContext): Promise<void> {
   for (const id of await listFolder(context.layout.journal)) {
-    const path = join(context.layout.journal, id, RECORD);
-    const record = parseDocument(await readText(path), recordSchema, path);
+    const record = await readRecord(context, id);
     if (firstStepDone(context, record)) await finish(context, id, record);
     else await drop(context, id);
+  }
+}
+
+/** The ids of recorded moves that cannot be read, each with why. No crash leaves one. The store lock is held. */
+export async function brokenMoves(context: StoreContext): Promise<Map<string, CalveError>> {
+  const broken = new Map<string, CalveError>();
+  for (const id of await listFolder(context.layout.journal)) {
+    try {
+      await readRecord(context, id);
+    } catch (error) {
+      if (!(error instanceof CalveError)) throw error;
+      broken.set(id, error);
+    }
+  }
+  return broken;
+}
+
+async function readRecord(context: StoreContext, id: string): Promise<MoveRecord> {
+  const path = join(context.layout.journal, id, RECORD);
+  try {
+    return parseDocument(await readText(path), recordSchema, path);
+  } catch (error) {
+    const { code, message, data } = systemError(`cannot read ${path}`, error);
+    throw new CalveError(code, message, { data, cause: error, hint: 'calve fsck' });
   }
 }
 

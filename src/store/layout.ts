@@ -40,6 +40,10 @@ export class StoreLayout {
   get journal(): string {
     return join(this.folder, 'journal');
   }
+  /** Files that lay under a blob's name and were not it; made when there is one. */
+  get harmed(): string {
+    return join(this.folder, 'harmed');
+  }
   get tmp(): string {
     return join(this.folder, 'tmp');
   }

@@ -16,11 +16,23 @@ export async function locked<T>(
   action: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
+  const replayed = async (): Promise<T> => {
+    await replayJournal(context);
+    return await action();
+  };
+  return lockedAsFound(context, replayed, signal);
+}
+
+/** As `locked`, but recorded moves stay as they are: for fsck, which tells of one that cannot be finished. */
+export async function lockedAsFound<T>(
+  context: StoreContext,
+  action: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   return inTurn(context.layout.lock, async () => {
     await using _file = await takeLock(context.layout.lock, signal);
     // Staging first: it gives space back, which finishing a move may need.
     await reclaimStaging(context);
-    await replayJournal(context);
     return await action();
   });
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/index.ts';
+import type { BlobSource } from './blob-source.ts';
 import type { Compression, WorkOptions } from './types.ts';
 
 /** `import`. */
@@ -37,6 +38,15 @@ export interface CommitOptions extends WorkOptions {
   readonly squash?: boolean | undefined;
   /** Default: the setting `compression`, which is zstd unless it was set. */
   readonly compression?: Compression | undefined;
+}
+
+/** `fsck --repair`. */
+export interface RepairOptions extends WorkOptions {
+  /**
+   * Where blobs come from that are harmed or missing: the folder of another store or of an OCI image layout (with or
+   * without `oci:` before it), or anything that hands out blobs. Without it, what needs a source stays as it is.
+   */
+  readonly from?: string | BlobSource | undefined;
 }
 
 /** `gc`. Days may be fractions; 0 is now. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, copyFile, open, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
+import { appendFileSync, renameSync } from 'node:fs';
+import { appendFile, chmod, copyFile, cp, open, rename, rm, stat, truncate, utimes } from 'node:fs/promises';
 import { test } from 'node:test';
+import { qemuIo } from '../../test/support/qemu.ts';
+import { refused } from '../../test/support/refused.ts';
 import { fillStore } from '../../test/support/store-operations.ts';
 import { noise, type StoreScene, storeScene, writeEnv } from '../../test/support/store-scene.ts';
 import { CalveError } from '../errors/index.ts';
@@ -8,8 +11,11 @@ import { statFile } from '../host/index.ts';
 import { type Digest, hexOf, shortDigest } from '../oci/index.ts';
 import { writeStamp } from './stamps.ts';
 
-/** Everything that can happen to a base. */
-const harms: Readonly<Record<string, (path: string) => Promise<void>>> = {
+/** Everything that can happen to a base; `other` is the path of another layer. */
+const harms: Readonly<Record<string, (path: string, other: string) => Promise<void>>> = {
+  'a write by QEMU': async (path) => {
+    await qemuIo(path, ['write -P 5 64k 64k']);
+  },
   'a flipped byte, its time set back': async (path) => {
     const { atime, mtime } = await stat(path);
     await flip(path);
@@ -25,6 +31,17 @@ const harms: Readonly<Record<string, (path: string) => Promise<void>>> = {
     await rename(`${path}.copy`, path);
   },
   deletion: (path) => rm(path),
+  'an older file put back': async (path, other) => {
+    const { atime, mtime } = await stat(path);
+    await rm(path);
+    await copyFile(other, path);
+    await utimes(path, atime, mtime);
+  },
+  'a swap with another layer': async (path, other) => {
+    await rename(path, `${path}.away`);
+    await rename(other, path);
+    await rename(`${path}.away`, other);
+  },
   'more bytes at its end': async (path) => {
     await chmod(path, 0o644);
     await appendFile(path, 'more');
@@ -45,6 +62,8 @@ async function flip(path: string): Promise<void> {
 interface Setting {
   readonly layer: Digest;
   readonly path: string;
+  /** Another layer's file. */
+  readonly other: string;
   readonly versions: readonly Digest[];
 }
 
@@ -56,11 +75,13 @@ async function settingIn({ store, context, rawDisk, path }: StoreScene): Promise
   const unneeded = await store.versions.import(path('other.raw'), { ref: null, onto: 'base' });
   const { layers } = await store.versions.get('base');
   const [layer] = layers;
-  assert.ok(layer);
+  const other = unneeded.version.layers.at(-1);
+  assert.ok(layer && other);
   const versions = [await store.versions.get('base'), await store.versions.get('upper'), unneeded.version];
   return {
     layer: layer.digest,
     path: context.layout.blob(layer.digest),
+    other: context.layout.blob(other.digest),
     versions: versions.map((one) => one.digest),
   };
 }
@@ -84,9 +105,9 @@ for (const [harm, inflict] of Object.entries(harms)) {
   test(`invariant 7: after ${harm} nothing uses the layer, and all that stands on it is named`, async () => {
     await using scene = await storeScene();
     const { store } = scene;
-    const { layer, path, versions } = await settingIn(scene);
-    await copyFile(path, scene.path('backup'));
-    await inflict(path);
+    const { layer, path, other, versions } = await settingIn(scene);
+    await cp(store.folder, scene.path('copy'), { recursive: true });
+    await inflict(path, other);
     for (const [name, use] of Object.entries(uses(scene))) {
       const error: unknown = await use().then(
         () => assert.fail(`${name} was not refused`),
@@ -96,6 +117,7 @@ for (const [harm, inflict] of Object.entries(harms)) {
       assert.equal(error.data['layer'], layer);
       for (const version of versions) assert.ok(error.message.includes(shortDigest(version)), error.message);
       assert.match(error.message, /refs base:latest, upper:latest; environments idle, work; trash gone@/);
+      assert.match(error.hint ?? '', /^calve fsck --repair --from STORE/);
       assert.ok(error.hint?.includes(`cp COPY ${path}`));
     }
     assert.deepEqual(
@@ -104,23 +126,64 @@ for (const [harm, inflict] of Object.entries(harms)) {
     );
 
     const { problems } = await store.fsck();
-    const [problem] = problems;
+    const problem = problems.find(({ where }) => where === layer);
     assert.ok(problem);
+    assert.equal(problem.needs, layer);
     assert.equal(problem.kind, harm === 'deletion' ? 'blob-missing' : 'blob-changed');
-    assert.equal(problem.where, layer);
     assert.deepEqual(problem.standing.refs, ['base:latest', 'upper:latest']);
     assert.deepEqual(problem.standing.envs, ['idle', 'work']);
     for (const version of versions) assert.ok(problem.standing.versions.includes(version));
 
     // What does not need the base goes on, and the hint mends it.
     await store.envs.remove('idle');
-    await rm(path, { force: true });
-    await copyFile(scene.path('backup'), path);
+    const report = await store.repair({ from: scene.path('copy') });
+    assert.deepEqual(report.problems, []);
+    assert.ok(report.mended.some(({ where }) => where === layer));
     await store.versions.verify('upper');
     await store.envs.create('upper');
     assert.deepEqual((await store.fsck()).problems, []);
   });
 }
+
+test('a layer that is put in another’s place between the look at it and its opening is not used', async () => {
+  await using scene = await storeScene();
+  const { store, context } = scene;
+  const { layer, path } = await settingIn(scene);
+  const { layers } = await store.versions.get('upper');
+  for (const { digest } of layers) await rm(context.layout.stamp(digest));
+  await copyFile(path, scene.path('harmed'));
+  await flip(scene.path('harmed'));
+  // The base is verified before the layer on it, and opened after that.
+  const base = layers[0]?.size ?? 0;
+  const onProgress = ({ phase, done }: { phase: string; done: number }): void => {
+    if (phase === 'hashing' && done > base) renameSync(scene.path('harmed'), path);
+  };
+  const error = await refused(store.versions.export('upper', scene.path('flat'), { onProgress }), 'changed');
+  assert.equal(error.data['layer'], layer);
+});
+
+test('what was read from a layer that was written meanwhile is not exported, nor told as a difference', async () => {
+  await using scene = await storeScene();
+  const { store } = scene;
+  const { layer, path } = await settingIn(scene);
+  for (const use of [
+    (onProgress: () => void) => store.versions.export('upper', scene.path('flat'), { onProgress }),
+    (onProgress: () => void) => Array.fromAsync(store.versions.diffBlocks('upper', 'base', { onProgress })),
+  ]) {
+    let written = false;
+    const error = await refused(
+      use(() => {
+        if (!written) appendFileSync(path, 'x');
+        written = true;
+      }),
+      'changed',
+    );
+    assert.ok(written);
+    assert.equal(error.data['layer'], layer);
+    await truncate(path, (await stat(path)).size - 1);
+  }
+  assert.equal(statFile(scene.path('flat')), undefined);
+});
 
 test('a chain whose stamps hold is not read; a layer that was touched is hashed once more and trusted', async () => {
   await using scene = await storeScene();
@@ -161,10 +224,11 @@ test('fsck takes away the stamp of a layer whose bytes rotted without a trace', 
 test('importing the same disk again mends a layer that has changed', async () => {
   await using scene = await storeScene();
   const { store } = scene;
-  const { path } = await settingIn(scene);
+  const { path, other } = await settingIn(scene);
   for (const harm of Object.values(harms)) {
-    await harm(path);
+    await harm(path, other);
     await store.versions.import(scene.path('base.raw'), { ref: null });
+    await store.versions.import(scene.path('other.raw'), { ref: null, onto: 'base' });
     await store.versions.verify('upper');
   }
   assert.deepEqual((await store.fsck()).problems, []);

@@ -1,9 +1,9 @@
 import { CalveError } from '../errors/index.ts';
-import { statFile } from '../host/index.ts';
+import { type HostFile, statFile } from '../host/index.ts';
 import { type Digest, hexOf, shortDigest } from '../oci/index.ts';
 import { standingOn, takeCensus } from './census.ts';
 import type { StoreContext } from './context.ts';
-import { hashFile } from './hash-file.ts';
+import { type HashedFile, hashFile, hashOpened } from './hash-file.ts';
 import { hasStamp, writeStamp } from './stamps.ts';
 import type { LayerInfo, Standing, WorkOptions } from './types.ts';
 
@@ -29,28 +29,58 @@ export async function verifyChain(
   }
   const total = doubtful.reduce((sum, layer) => sum + layer.size, 0);
   let done = 0;
+  const onBytes = (count: number): void => {
+    done += count;
+    options.onProgress?.({ phase: 'hashing', done, total });
+  };
   for (const layer of doubtful) {
-    const { digest, stat } = await hashFile(context.layout.blob(layer.digest), {
-      signal: options.signal,
-      onBytes: (count) => {
-        done += count;
-        options.onProgress?.({ phase: 'hashing', done, total });
-      },
-    });
-    if (digest !== layer.digest) {
-      throw await harmed(context, layer, `has changed: its bytes hash to ${shortDigest(digest)}…`);
-    }
-    writeStamp(context, layer.digest, stat);
+    const path = context.layout.blob(layer.digest);
+    await verifyHash(context, layer, hashFile(path, { signal: options.signal, onBytes }));
   }
 }
 
-async function harmed(context: StoreContext, layer: LayerInfo, what: string): Promise<CalveError> {
+/**
+ * As `verifyChain`, of one layer's file that is open: whatever comes to lie at its path from now on is not what is read.
+ * Costs a stat where `verifyChain` came just before.
+ */
+export async function verifyOpened(context: StoreContext, layer: LayerInfo, file: HostFile): Promise<void> {
+  if (!hasStamp(context, layer.digest, file.stat())) await verifyHash(context, layer, hashOpened(file));
+}
+
+async function verifyHash(
+  context: StoreContext,
+  layer: LayerInfo,
+  hashing: Promise<HashedFile>,
+): Promise<void> {
+  let hashed: HashedFile;
+  try {
+    hashed = await hashing;
+  } catch (error) {
+    if (CalveError.is(error, 'changed'))
+      throw await harmed(context, layer, 'changed while it was hashed', error);
+    if (CalveError.is(error, 'not-found')) throw await harmed(context, layer, 'is missing', error);
+    throw error;
+  }
+  const { digest, stat } = hashed;
+  if (digest !== layer.digest) {
+    throw await harmed(context, layer, `has changed: its bytes hash to ${shortDigest(digest)}…`);
+  }
+  writeStamp(context, layer.digest, stat);
+}
+
+async function harmed(
+  context: StoreContext,
+  layer: LayerInfo,
+  what: string,
+  cause?: CalveError,
+): Promise<CalveError> {
   // Whatever else is broken must not hide this.
   const standing = standingOn(await takeCensus(context, () => {}), layer.digest);
   const path = context.layout.blob(layer.digest);
   return new CalveError('changed', `layer ${hexOf(layer.digest)} ${what}; ${describeStanding(standing)}`, {
     data: { layer: layer.digest, ...standing },
-    hint: `calve fsck tells what else has changed; to mend it bring back the file: cp COPY ${path}`,
+    ...(cause === undefined ? {} : { cause }),
+    hint: `calve fsck --repair --from STORE fetches it from a copy of this store; or bring back the file: cp COPY ${path}`,
   });
 }
 

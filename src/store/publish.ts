@@ -4,11 +4,14 @@ import { openFile, statFile, syncFolder } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
 import { hashFile } from './hash-file.ts';
+import { checkMayFreeze, despiteImmutable, freeze } from './immutable.ts';
 import { type Staging, sealStaged, writeStaged } from './staging.ts';
 import { hasStamp, writeStamp } from './stamps.ts';
+import { readConfig } from './store-config.ts';
 import type { EncodedVersion } from './version-document.ts';
 
-const BLOB_MODE = 0o444;
+/** Nobody writes a blob. */
+export const BLOB_MODE = 0o444;
 
 /** A version in staging, durable, ready to be published. */
 export interface StagedVersion {
@@ -45,11 +48,14 @@ export async function stageVersion(
  * what it needs. The store lock is held, in which the ref or env that needs them moves too.
  */
 export async function publishVersion(context: StoreContext, version: StagedVersion): Promise<void> {
+  const { immutable } = await readConfig(context);
+  if (immutable) await checkMayFreeze(version.layers.map((layer) => layer.path));
   for (const layer of version.layers) await publish(context, layer, 'layer');
   await publish(context, version.config, 'config');
   await publish(context, version.manifest, 'manifest');
   await syncFolder(context.layout.blobs);
   for (const layer of version.layers) {
+    if (immutable) await freeze(context.layout.blob(layer.digest));
     const stat = statFile(context.layout.blob(layer.digest));
     if (stat !== undefined) writeStamp(context, layer.digest, stat);
   }
@@ -61,7 +67,7 @@ async function publish(context: StoreContext, blob: StagedBlob, kind: string): P
   if (await isWhole(context, blob.digest, target)) return;
   context.step(`publish ${kind}`);
   try {
-    await rename(blob.path, target);
+    await despiteImmutable(target, () => rename(blob.path, target));
   } catch (error) {
     throw systemError(`cannot rename ${blob.path} to ${target}`, error);
   }

@@ -1,6 +1,7 @@
 import { CalveError } from '../errors/index.ts';
 import { writeFileDurably } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
+import { checkStoreMayFreeze, freezeLayers } from './immutable.ts';
 import { locked, settled } from './locking.ts';
 import { CONFIG_KEYS, type ConfigKey, configOf, isConfigKey, readConfigDocument } from './store-config.ts';
 import type { SettingInfo, SettingValue } from './types.ts';
@@ -26,12 +27,12 @@ export async function setSetting(
   value: SettingValue,
 ): Promise<SettingInfo> {
   const key = checkKey(text);
-  return changeDocument(context, key, (document) => {
-    const meant = typeof value === 'string' ? valueOfText(settingInfo(context, {}, key), value) : value;
-    // Checked alone: another setting that is broken must not keep this one from being mended.
-    checkValue(context, key, meant);
-    return withKey(document, key.split('.'), meant);
-  });
+  const meant = typeof value === 'string' ? valueOfText(settingInfo(context, {}, key), value) : value;
+  // Checked alone: another setting that is broken must not keep this one from being mended.
+  checkValue(context, key, meant);
+  // Whoever may not do what is asked for is told so now, not by the next import.
+  if (key === 'immutable' && meant === true) await checkStoreMayFreeze(context);
+  return changeDocument(context, key, (document) => withKey(document, key.split('.'), meant));
 }
 
 /** Takes one setting out of `config.json`, whatever it is there: from then on it is as by default. */
@@ -50,6 +51,9 @@ async function changeDocument(
   return locked(context, async () => {
     const before = await readConfigDocument(context);
     const after = change(before);
+    const setting = settingInfo(context, after, key);
+    // In this order a layer bears the flag for as long as the setting says so; fsck mends what a crash leaves.
+    if (key === 'immutable' && setting.value !== true) await freezeLayers(context, false);
     if (JSON.stringify(before) !== JSON.stringify(after)) {
       context.step('rename to config.json');
       // Indented: people read and edit it.
@@ -57,7 +61,8 @@ async function changeDocument(
         stagingFolder: context.layout.tmp,
       });
     }
-    return settingInfo(context, after, key);
+    if (key === 'immutable' && setting.value === true) await freezeLayers(context, true);
+    return setting;
   });
 }
 

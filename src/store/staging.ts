@@ -4,7 +4,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { CalveError, systemError } from '../errors/index.ts';
-import { type HostFile, openFile, renameDurably, statFile, tryLock } from '../host/index.ts';
+import { type HostFile, makeMutable, openFile, renameDurably, statFile, tryLock } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 
 const LOCK = '.lock';
@@ -146,7 +146,10 @@ export async function removeAll(path: string): Promise<void> {
   } catch (error) {
     const failed = systemError(`cannot remove ${path}`, error);
     // Two may be removing one leftover.
-    if (failed.code !== 'not-found') throw failed;
+    if (failed.code === 'not-found' || statFile(path) === undefined) return;
+    // A writer that died may have been about to find out whether it can make its layers immutable.
+    if (!(await makeMutable(path))) throw failed;
+    await removeAll(path);
   }
 }
 

@@ -1,7 +1,7 @@
 import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
-import type { EventOptions, GcOptions, Target } from './options.ts';
+import type { EventOptions, GcOptions, RepairOptions, Target } from './options.ts';
 import { Refs } from './refs.ts';
 import { Trash } from './trash.ts';
 import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
@@ -55,10 +55,24 @@ export class Store {
     yield* storeEvents(this.#context, options);
   }
 
-  /** Hashes every blob and checks every document and reference; repairs nothing. */
+  /**
+   * Hashes every blob, checks the structure of every layer and of every overlay that is idle, every document and every
+   * reference; repairs nothing.
+   */
   async fsck(options: WorkOptions = {}): Promise<FsckReport> {
     const { checkStore } = await import('./fsck.ts');
     return checkStore(this.#context, options);
+  }
+
+  /**
+   * As `fsck`, and mends what it can: modes of blobs, leaks in overlays, stray stamps; with `from`, every blob that is
+   * harmed or missing and that the source has. What lay in a blob's place is kept in `harmed/` for as long as the trash.
+   * The report's `problems` are those that are left. Cut off, it is gone on with by running it again.
+   * @throws CalveError `not-found`, `unsupported`, `usage`, `corrupt` for a source that is none; `no-space`, `aborted`
+   */
+  async repair(options: RepairOptions = {}): Promise<FsckReport> {
+    const { repairStore } = await import('./repair-store.ts');
+    return repairStore(this.#context, options);
   }
 
   /** Accounts for space. */

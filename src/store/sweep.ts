@@ -1,11 +1,12 @@
-import { rm } from 'node:fs/promises';
-import { CalveError, systemError } from '../errors/index.ts';
+import { rm, unlink } from 'node:fs/promises';
+import { CalveError, errnoOf, systemError } from '../errors/index.ts';
 import { openFile, statFile, syncFolder } from '../host/index.ts';
 import { type Digest, digestOfHex, hexOf, isHex } from '../oci/index.ts';
 import { readHeader } from '../qcow2/index.ts';
 import { blobKind } from './blob-kind.ts';
 import type { Census } from './census.ts';
 import type { StoreContext } from './context.ts';
+import { despiteImmutable } from './immutable.ts';
 import { isInGrace, sinceWhen } from './roots.ts';
 import { listFolder } from './staging.ts';
 import type { BlobKind, GcBlob } from './types.ts';
@@ -45,13 +46,23 @@ export async function deleteBlobs(context: StoreContext, blobs: readonly Unneede
     kind = blob.kind;
     context.step(`delete ${blob.kind}`);
     try {
-      await rm(context.layout.blob(blob.digest), { force: true });
+      // The stamp first: left behind, it would be nobody's.
       await rm(context.layout.stamp(blob.digest), { force: true });
+      await removeBlob(context.layout.blob(blob.digest));
     } catch (error) {
       throw systemError(`cannot delete ${context.layout.blob(blob.digest)}`, error);
     }
   }
   if (kind !== undefined) await syncFolder(context.layout.blobs);
+}
+
+async function removeBlob(path: string): Promise<void> {
+  try {
+    // Not `rm`, which takes the refusal of an immutable file for a folder's.
+    await despiteImmutable(path, () => unlink(path));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 /** Each layer before its parent. */

@@ -5,7 +5,7 @@ import type { LayerSummary } from '../qcow2/index.ts';
 
 /** How far long work is. `done` and `total` are bytes of the disk, or of files where only files are read. */
 export interface Progress {
-  readonly phase: 'reading' | 'hashing' | 'writing';
+  readonly phase: 'reading' | 'hashing' | 'writing' | 'fetching';
   readonly done: number;
   readonly total: number;
 }
@@ -184,6 +184,8 @@ export interface GcReport {
   readonly blobs: readonly GcBlob[];
   /** Trash that expired. */
   readonly trash: readonly TrashInfo[];
+  /** What a repair had replaced and that expired as trash does, by its path below the store. */
+  readonly harmed: readonly string[];
   /** Versions that stay, with what keeps them: where it was asked for. */
   readonly kept?: readonly GcKept[];
   /** Bytes of storage. */
@@ -248,24 +250,45 @@ export interface FsckProblem {
   readonly kind:
     | 'blob-changed'
     | 'blob-missing'
+    | 'blob-unreadable'
     | 'blob-misnamed'
+    | 'blob-writable'
     | 'document-broken'
     | 'layer-broken'
     | 'layer-parent'
+    | 'layer-in-use'
+    | 'layer-mutable'
     | 'ref-broken'
     | 'env-broken'
+    | 'env-leaks'
     | 'trash-broken'
     | 'log-broken'
+    | 'journal-broken'
     | 'stray';
   /** A path below the store, or a digest or ref. */
   readonly where: string;
   readonly message: string;
   readonly standing: Standing;
+  /** What mends it: a command where one does. */
+  readonly hint: string;
+  /** The blob whose right bytes would mend it: what `fsck --repair --from` looks for. */
+  readonly needs: Digest | null;
+}
+
+/** Something that `fsck --repair` put right. */
+export interface FsckMended {
+  readonly kind: FsckProblem['kind'];
+  readonly where: string;
+  readonly message: string;
 }
 
 /** `fsck --json`. */
 export interface FsckReport {
   readonly problems: readonly FsckProblem[];
+  /** What a repair put right; empty without one. */
+  readonly mended: readonly FsckMended[];
+  /** What could not be looked at, by its path below the store, and why: an overlay that is in use. */
+  readonly skipped: readonly { readonly where: string; readonly message: string }[];
   readonly checked: {
     readonly blobs: number;
     /** Bytes hashed. */

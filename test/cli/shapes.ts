@@ -99,14 +99,20 @@ const setting = union([string(), count, boolean()]);
 const problemKinds = [
   'blob-changed',
   'blob-missing',
+  'blob-unreadable',
   'blob-misnamed',
+  'blob-writable',
   'document-broken',
   'layer-broken',
   'layer-parent',
+  'layer-in-use',
+  'layer-mutable',
   'ref-broken',
   'env-broken',
+  'env-leaks',
   'trash-broken',
   'log-broken',
+  'journal-broken',
   'stray',
 ] as const;
 
@@ -184,14 +190,20 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
       }),
     ),
     trash: array(trashed),
+    harmed: array(string()),
     kept: optional(array(strictObject({ digest, by: string() }))),
     freedBytes: bytes,
   }),
   config: array(strictObject({ key: string(), value: setting, default: setting, set: boolean() })),
   fsck: strictObject({
     problems: array(
-      strictObject({ kind: picklist(problemKinds), where: string(), message: string(), standing }),
+      strictObject({
+        ...{ kind: picklist(problemKinds), where: string(), message: string(), standing },
+        ...{ hint: string(), needs: nullable(digest) },
+      }),
     ),
+    mended: array(strictObject({ kind: picklist(problemKinds), where: string(), message: string() })),
+    skipped: array(strictObject({ where: string(), message: string() })),
     checked: strictObject({
       blobs: count,
       bytes,

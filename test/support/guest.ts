@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { fixture } from './fixture.ts';
 import { report, run } from './programs.ts';
 
+const OPTION = '-drive ';
+
 /**
- * Boots a Linux guest under TCG with `drive` (qcow2, ext4 on the whole disk) as its only disk, runs the shell `script` there in the
+ * Boots a Linux guest under TCG with `drive` (the path of a qcow2 image, or QEMU's whole option; ext4 on the whole disk) as its only disk, runs the shell `script` there in the
  * file system's root, unmounts and powers off; resolves to what the script printed. The script must exit 0.
  */
 export async function bootGuest({ drive, script }: { drive: string; script: string }): Promise<string> {
@@ -21,7 +23,10 @@ export async function bootGuest({ drive, script }: { drive: string; script: stri
     ...['-accel', 'tcg', '-m', '256', '-nodefaults', '-no-user-config', '-no-reboot'],
     ...['-display', 'none', '-monitor', 'none', '-serial', 'stdio'],
     ...['-kernel', join(guest, 'vmlinuz'), '-initrd', join(guest, 'initrd'), '-append', kernelLine],
-    ...['-drive', `file=${drive.replaceAll(',', ',,')},format=qcow2,if=virtio`],
+    '-drive',
+    drive.startsWith(OPTION)
+      ? drive.slice(OPTION.length)
+      : `file=${drive.replaceAll(',', ',,')},format=qcow2,if=virtio`,
   ]);
   assert.equal(ran.code, 0, report(ran));
   const [, printed, status] = /<<<calve\r?\n(.*)calve>>> (\d+)/s.exec(ran.stdout) ?? [];

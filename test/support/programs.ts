@@ -20,6 +20,9 @@ export const PACKAGES = {
   xz: 'xz-utils',
   zstd: 'zstd',
   flock: 'util-linux',
+  setpriv: 'util-linux',
+  lsattr: 'e2fsprogs',
+  xmllint: 'libxml2-utils',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

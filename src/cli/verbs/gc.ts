@@ -46,9 +46,11 @@ export const gc: Verb = {
         });
         if (options.json === true) return output.printJson(report);
         const why = options.dryRun === true || options.verbose === true;
+        for (const file of report.harmed) output.print(output.quiet ? file : `harmed    ${file}`);
         printGone(output, report, why && !output.quiet);
         for (const { digest, by } of report.kept ?? []) output.say(`keep      ${shortDigest(digest)}  ${by}`);
-        if (report.blobs.length + report.trash.length === 0) output.say('nothing to delete');
+        if (report.blobs.length + report.trash.length + report.harmed.length === 0)
+          output.say('nothing to delete');
         else output.say(`${report.dryRun ? 'would free' : 'freed'} ${formatBytes(report.freedBytes)}`);
       });
   },

@@ -1,38 +1,19 @@
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
-import { cp, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { contentOf } from '../../test/support/disk-content.ts';
-import { fillStore, operations } from '../../test/support/store-operations.ts';
+import { fillForAll, operations } from '../../test/support/store-operations.ts';
 import { type StoreScene, storeScene } from '../../test/support/store-scene.ts';
-import { digestOf } from '../oci/index.ts';
+import { assertSound, stateOf } from '../../test/support/store-state.ts';
 import { openLayout, openStore } from './open-store.ts';
 import { Store } from './store.ts';
 
 let scene: StoreScene;
 before(async () => {
   scene = await storeScene();
-  await fillStore(scene.store, scene.rawDisk);
+  await fillForAll(scene.store, scene.rawDisk);
 });
 after(() => scene[Symbol.asyncDispose]());
-
-/** Everything of a store that a person would miss; digests, which hold the time, are replaced by messages. */
-async function stateOf(store: Store): Promise<unknown> {
-  const messageOf = async (version: string): Promise<string> => (await store.versions.get(version)).message;
-  const state: unknown[] = [];
-  for (const { name, version } of await store.refs.list()) {
-    state.push(['ref', name, await messageOf(version), await contentOf(store.versions.openDisk(version))]);
-  }
-  for (const { name, version, ref } of await store.envs.list()) {
-    state.push(['env', name, await messageOf(version), ref, await contentOf(store.envs.openDisk(name))]);
-  }
-  for (const { id, name, version } of await store.trash.list()) {
-    const overlay = await readFile(join(store.folder, 'trash', id, 'disk.qcow2'));
-    state.push(['trash', name, await messageOf(version), digestOf(overlay)]);
-  }
-  return state;
-}
 
 /**
  * Does an operation on a copy of the filled store, and copies that before each of its steps: each such copy is what a
@@ -69,9 +50,7 @@ for (const [operation, perform] of Object.entries(operations)) {
       const state = await stateOf(store);
       const happened = JSON.stringify(state) === JSON.stringify(later);
       if (!happened) assert.deepEqual(state, earlier, `before ${step}`);
-      assert.deepEqual((await store.fsck()).problems, [], `before ${step}`);
-      for (const room of ['tmp', 'journal'])
-        assert.deepEqual(await readdir(join(store.folder, room)), [], step);
+      await assertSound(store, `before ${step}`);
       if (happened || redone) continue;
       // What has not happened can be done again.
       await perform(store);

@@ -1,9 +1,13 @@
 import { join } from 'node:path';
+import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MiB, noise, writeEnv } from './store-scene.ts';
 
-/** Everything that changes a store, each once, on a store that `fillStore` filled. */
-export const operations: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
+/** Something that is done to a store. What it reads lies beside the store, or in it. */
+export type Operation = (store: Store) => Promise<unknown>;
+
+/** Everything that changes a store, each once; on a store that `fillForAll` filled. */
+export const operations: Readonly<Record<string, Operation>> = {
   import: (store) => store.versions.import(beside(store, 'other.raw'), { ref: 'other', message: 'other' }),
   'import onto': (store) =>
     store.versions.import(beside(store, 'other.raw'), { ref: 'base', onto: 'base', message: 'onto' }),
@@ -15,6 +19,7 @@ export const operations: Readonly<Record<string, (store: Store) => Promise<unkno
   'commit to a new ref': (store) => store.envs.commit('work', { message: 'committed', ref: 'fork' }),
   squash: (store) => store.envs.commit('work', { message: 'committed', squash: true }),
   reset: (store) => store.envs.reset('work'),
+  'reset onto another version': (store) => store.envs.reset('work', 'next'),
   remove: (store) => store.envs.remove('work'),
   'remove by force': (store) => store.envs.remove('work', { force: true }),
   'remove several': (store) => store.envs.removeMany(['work', 'idle']),
@@ -26,11 +31,31 @@ export const operations: Readonly<Record<string, (store: Store) => Promise<unkno
   gc: (store) => store.gc({ graceDays: 0 }),
 };
 
+/** What writes beside a store, or in it nothing that is missed. */
+export const bystanders: Readonly<Record<string, Operation>> = {
+  init: (store) => openStore(besideStore(store).store),
+  'export qcow2': (store) => store.versions.export('next', besideStore(store).qcow2),
+  'export raw': (store) => store.versions.export('work', besideStore(store).raw, { format: 'raw' }),
+  fsck: (store) => store.fsck(),
+};
+
+/** What the bystanders make, each store's own. */
+export function besideStore({ folder }: Store): {
+  readonly store: string;
+  readonly qcow2: string;
+  readonly raw: string;
+} {
+  return { store: `${folder}.store`, qcow2: `${folder}.qcow2`, raw: `${folder}.raw` };
+}
+
+type RawDisk = (
+  name: string,
+  size: number,
+  content: Readonly<Record<number, Uint8Array>>,
+) => Promise<string>;
+
 /** Two refs, an env with changes and one without, one in the trash, a version that nothing needs. */
-export async function fillStore(
-  store: Store,
-  rawDisk: (name: string, size: number, content: Readonly<Record<number, Uint8Array>>) => Promise<string>,
-): Promise<void> {
+export async function fillStore(store: Store, rawDisk: RawDisk): Promise<void> {
   const base = await rawDisk('base.raw', MiB, { 0: noise('base', 100_000) });
   const other = await rawDisk('other.raw', MiB, { 0: noise('base', 50_000), 300000: noise('other', 50_000) });
   await store.versions.import(base, { ref: 'base', message: 'base' });
@@ -41,6 +66,13 @@ export async function fillStore(
   await store.envs.create('base', { name: 'idle' });
   await store.envs.create('base', { name: 'work' });
   await writeEnv(store, 'work', 500_000, noise('work', 80_000));
+}
+
+/** As `fillStore`, and what the other operations of this table need: a ref to a version of two layers. */
+export async function fillForAll(store: Store, rawDisk: RawDisk): Promise<void> {
+  await fillStore(store, rawDisk);
+  const next = await rawDisk('next.raw', MiB, { 0: noise('base', 100_000), 700_000: noise('next', 30_000) });
+  await store.versions.import(next, { ref: 'next', onto: 'base', message: 'next' });
 }
 
 function beside(store: Store, name: string): string {

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { CalveError } from '../errors/index.ts';
+import { CalveError, firstError } from '../errors/index.ts';
 import { colorsFor } from './output.ts';
 import { printable } from './printable.ts';
 
@@ -8,7 +8,7 @@ export function reportError(error: unknown, options: { readonly color: boolean }
   // Commander has said its own.
   if (error instanceof CommanderError) return;
   const colors = colorsFor(process.stderr, options.color);
-  const [message, hint] = describe(error);
+  const [message, hint] = describe(firstError(error));
   process.stderr.write(`${colors.red('calve:')} ${printable(message)}\n`);
   if (hint !== undefined) process.stderr.write(`${colors.dim('hint:')} ${printable(hint)}\n`);
   if (process.env['CALVE_DEBUG'] === '1') {
@@ -21,8 +21,9 @@ export function reportError(error: unknown, options: { readonly color: boolean }
 /** 0 for help and version, 2 for the caller's words, 130 for an interruption, else 1. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (CalveError.is(error, 'usage')) return 2;
-  if (CalveError.is(error, 'aborted')) return 130;
+  const first = firstError(error);
+  if (CalveError.is(first, 'usage')) return 2;
+  if (CalveError.is(first, 'aborted')) return 130;
   return 1;
 }
 

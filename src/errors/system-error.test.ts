@@ -26,6 +26,13 @@ test('a CalveError passes through unchanged', () => {
   assert.equal(systemError('cannot y', error), error);
 });
 
+test('where putting it away went wrong too, what went wrong first is told', () => {
+  const first = new CalveError('no-space', 'the work');
+  const error = new SuppressedError(new Error('its end'), first);
+  assert.equal(systemError('cannot y', error), first);
+  assert.equal(systemError('cannot y', new SuppressedError(new Error('and more'), error)), first);
+});
+
 test('a full quota is `no-space`, though Node has no name for it', () => {
   const cause = Object.assign(new Error('Unknown system error -122'), {
     errno: -122,

@@ -11,15 +11,22 @@ const CODES: Partial<Record<string, ErrorCode>> = {
   EROFS: 'denied',
 };
 
+/** What went wrong first, where putting it away went wrong too: the end of an `await using` hides it in its own error. */
+export function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
+}
+
 /**
- * An operating system's error as a CalveError; a CalveError passes through unchanged.
+ * An operating system's error as a CalveError; a CalveError passes through unchanged. Of several that a
+ * `SuppressedError` holds it is the first.
  *
  * @param doing what was tried, with the path: `cannot open /a/b`
  */
 export function systemError(doing: string, error: unknown): CalveError {
-  if (error instanceof CalveError) return error;
-  const errno = errnoOf(error);
-  const reason = error instanceof Error ? error.message : String(error);
+  const first = firstError(error);
+  if (first instanceof CalveError) return first;
+  const errno = errnoOf(first);
+  const reason = first instanceof Error ? first.message : String(first);
   return new CalveError((errno && CODES[errno]) || 'io', `${doing}: ${reason}`, {
     cause: error,
     data: errno === undefined ? {} : { errno },

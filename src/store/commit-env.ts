@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { CalveError } from '../errors/index.ts';
 import { type HostFile, statFile } from '../host/index.ts';
 import type { ImageIndex } from '../oci/index.ts';
@@ -18,7 +17,7 @@ import { readIndex, versionOfRef } from './ref-index.ts';
 import { parseRefName } from './ref-name.ts';
 import { stageCommit } from './stage-commit.ts';
 import { stageEnv } from './stage-env.ts';
-import { openStaging } from './staging.ts';
+import { makeStagedFolder, openStaging } from './staging.ts';
 import type { CommitResult } from './types.ts';
 import { encodeVersion } from './version-document.ts';
 
@@ -65,7 +64,7 @@ export async function commitEnv(
   );
   const staged = await stageVersion(staging, [layer.blob], version);
   const { folder, recorded } = moveFolder(staging);
-  await mkdir(folder);
+  await makeStagedFolder(folder);
   await stageEnv(folder, { ...env, version: version.document.digest, ref }, version.document);
 
   const publish = async (): Promise<ImageIndex> => {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { renameDurably, syncFolder } from '../host/index.ts';
@@ -13,7 +12,7 @@ import { now } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { overlayImage, stageEnv } from './stage-env.ts';
-import { listFolder, openStaging, type Staging } from './staging.ts';
+import { listFolder, makeStagedFolder, openStaging, type Staging } from './staging.ts';
 import type { EnvInfo } from './types.ts';
 
 /**
@@ -40,11 +39,11 @@ export async function createEnvs(
   const { machine } = version.config;
   const env: EnvDocument = { version: version.digest, ref: resolved.ref, created: now(), machine };
   const { folder } = moveFolder(staging);
-  await mkdir(folder);
+  await makeStagedFolder(folder);
   const image = overlayImage(version);
   await eachOf(count, async (at) => {
     const staged = join(folder, String(at));
-    await mkdir(staged);
+    await makeStagedFolder(staged);
     await stageEnv(staged, env, version, image);
   });
   await syncFolder(folder);
@@ -65,12 +64,19 @@ export async function createEnvs(
 /** How many envs are written at a time: the kernel joins their syncs. */
 const AT_A_TIME = 16;
 
+/** Ends when all that was begun has ended: on an error too, for then the folder that they write into is removed. */
 async function eachOf(count: number, action: (at: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < count) await action(next++);
+    try {
+      while (next < count) await action(next++);
+    } finally {
+      next = count;
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(count, AT_A_TIME) }, worker));
+  const workers = Array.from({ length: Math.min(count, AT_A_TIME) }, worker);
+  await Promise.allSettled(workers);
+  await Promise.all(workers);
 }
 
 async function putInPlace(context: StoreContext, staging: Staging, names: readonly string[]): Promise<void> {

@@ -38,6 +38,8 @@ export async function exportDisk(
     // Whoever writes into a layer while it is read must not have it exported.
     await verifyChain(context, layers, { signal, onProgress });
     await putInPlace(staged, path, force);
+  } catch (error) {
+    throw systemError(`cannot export ${path}`, error);
   } finally {
     await rm(staged, { force: true });
   }

@@ -1,11 +1,10 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { type Digest, type ImageIndex, shortDigest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
 import { doMove, moveFolder, type Step } from './journal.ts';
 import { encodeIndex, findRef, versionOfRef, withRef } from './ref-index.ts';
-import { newId, type Staging, writeStaged } from './staging.ts';
+import { makeStagedFolder, newId, type Staging, writeStaged } from './staging.ts';
 
 /** A ref's move that is to be made. */
 export interface RefChange {
@@ -23,7 +22,7 @@ export async function moveRef(
   index: ImageIndex,
   change: RefChange,
 ): Promise<void> {
-  await mkdir(moveFolder(staging).folder, { recursive: true });
+  await makeStagedFolder(moveFolder(staging).folder);
   const time = now();
   const steps = await stageRefMove(staging, index, change, time);
   await doMove(context, staging, { command: change.command, time, steps });

@@ -1,4 +1,4 @@
-import { link, mkdir } from 'node:fs/promises';
+import { link } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemError } from '../errors/index.ts';
 import { syncFolder } from '../host/index.ts';
@@ -15,8 +15,8 @@ import { now } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { stageEnv } from './stage-env.ts';
-import { openStaging, writeStaged } from './staging.ts';
 import { readConfig } from './store-config.ts';
+import { makeStagedFolder, openStaging, writeStaged } from './staging.ts';
 import { newTrashId, trashEntry } from './trash-entries.ts';
 import type { ResetResult } from './types.ts';
 
@@ -43,7 +43,7 @@ export async function resetEnv(
 
   await using staging = await openStaging(context);
   const { folder, recorded } = moveFolder(staging);
-  await mkdir(folder);
+  await makeStagedFolder(folder);
   await stageEnv(folder, env, version);
   await stageTrash(context, join(folder, 'trash'), name, held.env);
   const id = await locked(context, async () => {
@@ -73,8 +73,8 @@ async function stageTrash(
   env: EnvDocument,
 ): Promise<void> {
   const overlay = context.layout.overlay(name);
+  await makeStagedFolder(folder);
   try {
-    await mkdir(folder);
     await link(overlay, join(folder, OVERLAY));
   } catch (error) {
     throw systemError(`cannot link ${overlay} to ${folder}`, error);

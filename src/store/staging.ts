@@ -66,6 +66,15 @@ export async function openStaging(context: StoreContext): Promise<Staging> {
   }
 }
 
+/** Makes a folder in staging; durable once what holds it is synced. Does nothing where it is there. */
+export async function makeStagedFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw systemError(`cannot make the folder ${path}`, error);
+  }
+}
+
 /**
  * Writes a new file whose bytes are durable; its name is not, until its folder is synced.
  * @param mode permission bits, exactly

@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { cp, link, mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../src/store/index.ts';
+import { ExpectedStates, everyOperation } from '../support/expected-states.ts';
 import { startNode } from '../support/node.ts';
 import { type Running, report } from '../support/programs.ts';
 import { seededRandom } from '../support/random.ts';
-import { bystanders, fillForAll, operations } from '../support/store-operations.ts';
-import { type StoreScene, storeScene } from '../support/store-scene.ts';
-import { assertSound, type KnownVersions, stateBeside, stateOf } from '../support/store-state.ts';
+import { assertSound } from '../support/store-state.ts';
 import { rounds, SEED } from '../support/suite.ts';
 
-const all = { ...operations, ...bystanders };
-const names = Object.keys(all);
+const names = Object.keys(everyOperation);
 const random = seededRandom(SEED);
 
 /** Operations that one process is in the middle of, each on a store of its own: a kill strikes them all. */
@@ -24,36 +22,15 @@ const KILLS = rounds(25, 2000);
 /** Killed at a random moment of this span, milliseconds, in which most operations are done a few times over. */
 const SPAN = 50;
 
-let scene: StoreScene;
+let expected: ExpectedStates;
 const over = new AbortController();
 before(async () => {
-  scene = await storeScene();
-  await fillForAll(scene.store, scene.rawDisk);
+  expected = await ExpectedStates.make();
 });
 after(async () => {
   over.abort();
-  await scene[Symbol.asyncDispose]();
+  await expected[Symbol.asyncDispose]();
 });
-
-/** What there must be of a store, and beside it, before an operation and after. */
-interface States {
-  readonly earlier: string;
-  readonly later: string;
-}
-
-const known: KnownVersions = new Map();
-
-async function stateIn(folder: string): Promise<string> {
-  const store = await openStore(folder, { create: false });
-  return JSON.stringify([...(await stateOf(store, known)), ...(await stateBeside(store))]);
-}
-
-async function statesOf(name: string, earlier: string): Promise<States> {
-  const folder = scene.path(`later-${names.indexOf(name)}`);
-  await cp(scene.store.folder, folder, { recursive: true });
-  await all[name]?.(await openStore(folder, { create: false }));
-  return { earlier, later: await stateIn(folder) };
-}
 
 /** A process that was started to do these operations, and may have to be waited for. */
 interface Victim {
@@ -72,11 +49,9 @@ interface LastWords {
 async function startVictim(kill: number): Promise<Victim> {
   const lanes = Array.from({ length: LANES }, (_, lane) => kill * LANES + lane);
   const chosen = lanes.map((at) => names[at % names.length] ?? '');
-  const folder = scene.path(`killed-${kill}`);
-  await mkdir(folder);
-  await link(scene.path('other.raw'), join(folder, 'other.raw'));
+  const folder = await expected.place(`killed-${kill}`);
   const program = fileURLToPath(new URL('victim.ts', import.meta.url));
-  const args = [scene.store.folder, folder, ...chosen];
+  const args = [expected.scene.store.folder, folder, ...chosen];
   return { names: chosen, folder, running: startNode(program, args, { signal: over.signal }) };
 }
 
@@ -105,25 +80,22 @@ async function said(running: Running, what: string): Promise<void> {
 }
 
 /** Asserts that the operation happened as a whole or not at all, and did if that was said; and that life goes on. */
-async function check({ name, folder, done }: LastWords, { earlier, later }: States): Promise<void> {
-  const state = await stateIn(folder);
+async function check({ name, folder, done }: LastWords): Promise<void> {
+  const state = await expected.in(folder);
+  const later = await expected.later(name);
   const happened = state === later;
-  if (done) assert.deepEqual(JSON.parse(state), JSON.parse(later), `${name} was acknowledged`);
-  else if (!happened) assert.deepEqual(JSON.parse(state), JSON.parse(earlier), `${name} was killed`);
+  if (done) assert.equal(state, later, `${name} was acknowledged`);
+  else if (!happened) assert.equal(state, await expected.earlier, `${name} was killed`);
   const store = await openStore(folder, { create: false });
   await assertSound(store, name);
   // What has not happened can be done now: that is asked of every fourth.
   if (happened || random() > 0.25) return;
-  await all[name]?.(store);
-  assert.deepEqual(JSON.parse(await stateIn(folder)), JSON.parse(later), `${name} was done again`);
+  await everyOperation[name]?.(store);
+  assert.equal(await expected.in(folder), later, `${name} was done again`);
 }
 
 test(`nothing is lost by ${KILLS} kills -9, each in the middle of ${LANES} operations`, async (t) => {
   t.diagnostic(`CALVE_SEED=${SEED}`);
-  const earlier = await stateIn(scene.store.folder);
-  const states = new Map<string, States>();
-  for (const name of names) states.set(name, await statesOf(name, earlier));
-
   const inside = new Map<string, number>(names.map((name) => [name, 0]));
   let next: Promise<Victim> | undefined = startVictim(0);
   for (let kill = 0; kill < KILLS; kill += 1) {
@@ -133,7 +105,7 @@ test(`nothing is lost by ${KILLS} kills -9, each in the middle of ${LANES} opera
     next = kill + 1 < KILLS ? startVictim(kill + 1) : undefined;
     for (const last of lastWords) {
       if (!last.done) inside.set(last.name, (inside.get(last.name) ?? 0) + 1);
-      await check(last, states.get(last.name) ?? assert.fail(last.name));
+      await check(last);
     }
     await rm(victim.folder, { recursive: true });
   }

@@ -5,9 +5,8 @@ import { once } from 'node:events';
 import { cpSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/store/index.ts';
-import { bystanders, operations } from '../support/store-operations.ts';
+import { everyOperation } from '../support/expected-states.ts';
 
-const all = { ...operations, ...bystanders };
 const [filled = '', folder = '', ...names] = process.argv.slice(2);
 
 // Written synchronously: what the other side has read has happened, whenever this process dies.
@@ -18,7 +17,7 @@ async function perform(name: string, lane: number, round: number): Promise<void>
   cpSync(filled, copy, { recursive: true });
   const store = await openStore(copy, { create: false });
   say('begin', lane, round);
-  await all[name]?.(store);
+  await everyOperation[name]?.(store);
   say('done', lane, round);
 }
 

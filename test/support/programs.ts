@@ -23,6 +23,10 @@ export const PACKAGES = {
   setpriv: 'util-linux',
   lsattr: 'e2fsprogs',
   xmllint: 'libxml2-utils',
+  mount: 'mount',
+  umount: 'mount',
+  sync: 'coreutils',
+  strace: 'strace',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

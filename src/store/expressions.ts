@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { CalveError } from '../errors/index.ts';
+import { statFile } from '../host/index.ts';
 import { type Digest, isDigest, shortDigest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
 import { readEnvDocument } from './env-document.ts';
@@ -48,7 +48,7 @@ export async function resolveExpression(context: StoreContext, text: string): Pr
 /** What a target's name stands for: the environment of this name first, else the version. */
 export async function resolveTarget(context: StoreContext, text: string): Promise<Target> {
   await settled(context);
-  if (isEnvName(text) && existsSync(context.layout.envDocument(text))) {
+  if (isEnvName(text) && statFile(context.layout.envDocument(text)) !== undefined) {
     const { version } = await readEnvDocument(context.layout.envDocument(text));
     return { kind: 'env', name: text, version };
   }
@@ -89,7 +89,7 @@ function versionInLog(context: StoreContext, ref: string, moves: number): Digest
 }
 
 async function versionOfEnv(context: StoreContext, name: string): Promise<Digest> {
-  if (!isEnvName(name) || !existsSync(context.layout.envDocument(name))) {
+  if (!isEnvName(name) || statFile(context.layout.envDocument(name)) === undefined) {
     throw new CalveError('not-found', `no environment is called ${name}`, { hint: 'calve ls' });
   }
   return (await readEnvDocument(context.layout.envDocument(name))).version;

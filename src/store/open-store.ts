@@ -1,8 +1,8 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { CalveError, systemError } from '../errors/index.ts';
-import { makeFolder, writeFileDurably } from '../host/index.ts';
+import { makeFolder, statFile, writeFileDurably } from '../host/index.ts';
 import { EMPTY_INDEX, IMAGE_LAYOUT, imageLayoutSchema, parseDocument } from '../oci/index.ts';
 import { StoreLayout } from './layout.ts';
 import { takeLock } from './locking.ts';
@@ -30,16 +30,21 @@ export async function openStore(
 export async function openLayout(folder: string | undefined, create: boolean): Promise<StoreLayout> {
   const path = resolve(folder ?? defaultFolder());
   const layoutFile = join(path, 'oci-layout');
-  const isLayout = existsSync(layoutFile);
+  const isLayout = isThere(layoutFile);
   if (!isLayout && !create) {
     throw new CalveError('not-found', `there is no store in ${path}`, { hint: `calve init ${path}` });
   }
   if (!isLayout) await refuseStrangers(path);
   else parseDocument(await readText(layoutFile), imageLayoutSchema, layoutFile);
   // An image layout that another program made becomes a store by what it lacks of one.
-  const lacks = !isLayout || new StoreLayout(path).folders.some((each) => !existsSync(each));
+  const lacks = !isLayout || new StoreLayout(path).folders.some((each) => !isThere(each));
   if (lacks) await makeStore(path);
   return new StoreLayout(realpathSync(path));
+}
+
+/** A file that cannot be looked at is not taken for one that is missing: another would be put in its place. */
+function isThere(path: string): boolean {
+  return statFile(path) !== undefined;
 }
 
 function defaultFolder(): string {
@@ -67,8 +72,8 @@ async function makeStore(path: string): Promise<void> {
     await using _lock = await takeLock(layout.lock);
     for (const folder of layout.folders) await makeFolder(folder);
     const staged = { stagingFolder: layout.tmp };
-    if (!existsSync(layout.index)) await writeFileDurably(layout.index, encodeIndex(EMPTY_INDEX), staged);
-    if (!existsSync(layout.ociLayout)) await writeFileDurably(layout.ociLayout, IMAGE_LAYOUT, staged);
+    if (!isThere(layout.index)) await writeFileDurably(layout.index, encodeIndex(EMPTY_INDEX), staged);
+    if (!isThere(layout.ociLayout)) await writeFileDurably(layout.ociLayout, IMAGE_LAYOUT, staged);
   } catch (error) {
     throw systemError(`cannot make a store in ${path}`, error);
   }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, fchmod } from 'node:fs';
+import { fchmod } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { CalveError, systemError } from '../errors/index.ts';
 import { type HostFile, makeMutable, openFile, renameDurably, statFile, tryLock } from '../host/index.ts';
+import { CalveError, errnoOf, systemError } from '../errors/index.ts';
 import type { StoreContext } from './context.ts';
 
 const LOCK = '.lock';
@@ -32,13 +32,16 @@ export class Staging implements AsyncDisposable {
     return join(this.folder, name);
   }
 
-  /** Removes the folder and what is left in it. */
+  /**
+   * Removes the folder and what is left in it. Where that fails it is nobody's, and whoever takes the store lock next
+   * removes it or tells why not: what it served has happened or failed already, which is what the caller must learn.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await rm(this.folder, { recursive: true, force: true });
-      await rm(this.#lock.path, { force: true });
+      await removeAll(this.folder);
+      await removeAll(this.#lock.path);
     } catch (error) {
-      throw systemError(`cannot remove ${this.folder}`, error);
+      if (!(error instanceof CalveError)) throw error;
     } finally {
       await this.#lock.close();
     }
@@ -69,8 +72,10 @@ export async function openStaging(context: StoreContext): Promise<Staging> {
 /** Makes a folder in staging; durable once what holds it is synced. Does nothing where it is there. */
 export async function makeStagedFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    // Not `recursive`, with which Node tells of another error than the one that there was.
+    await mkdir(path);
   } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return;
     throw systemError(`cannot make the folder ${path}`, error);
   }
 }
@@ -102,7 +107,7 @@ export async function reclaimStaging(context: StoreContext): Promise<void> {
     const path = join(tmp, name);
     if (name.endsWith(LOCK)) await reclaimLocked(path);
     // Looked up now, not in the listing: a living writer's lock file is there before its folder.
-    else if (!existsSync(`${path}${LOCK}`)) await removeAll(path);
+    else if (statFile(`${path}${LOCK}`) === undefined) await removeAll(path);
   }
 }
 

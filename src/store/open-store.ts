@@ -39,7 +39,15 @@ export async function openLayout(folder: string | undefined, create: boolean): P
   // An image layout that another program made becomes a store by what it lacks of one.
   const lacks = !isLayout || new StoreLayout(path).folders.some((each) => !isThere(each));
   if (lacks) await makeStore(path);
-  return new StoreLayout(realpathSync(path));
+  return layoutIn(path);
+}
+
+function layoutIn(path: string): StoreLayout {
+  try {
+    return new StoreLayout(realpathSync(path));
+  } catch (error) {
+    throw systemError(`cannot open the store in ${path}`, error);
+  }
 }
 
 /** A file that cannot be looked at is not taken for one that is missing: another would be put in its place. */
@@ -68,7 +76,7 @@ async function refuseStrangers(path: string): Promise<void> {
 async function makeStore(path: string): Promise<void> {
   try {
     await makeFolder(path);
-    const layout = new StoreLayout(realpathSync(path));
+    const layout = layoutIn(path);
     await using _lock = await takeLock(layout.lock);
     for (const folder of layout.folders) await makeFolder(folder);
     const staged = { stagingFolder: layout.tmp };

@@ -8,12 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { startNode } from '../support/node.ts';
 import { type Running, report } from '../support/programs.ts';
+import { LONG } from '../support/suite.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { BLOCK, BLOCKS, type Journal, TEXT } from './journal.ts';
 
 const PROCESSES = 50;
 const { CALVE_STRESS_SECONDS } = process.env;
-const seconds = Number(CALVE_STRESS_SECONDS ?? 60);
+const seconds = Number(CALVE_STRESS_SECONDS ?? (LONG ? 60 : 15));
 
 test(`${PROCESSES} processes that work on one store for ${seconds} s lose nothing`, async (t) => {
   await using folder = await temporaryFolder();

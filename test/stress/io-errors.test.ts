@@ -4,10 +4,11 @@ import { cp, readdir, rm } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../src/store/index.ts';
+import { MAIN } from '../support/calve.ts';
 import { ExpectedStates, everyOperation } from '../support/expected-states.ts';
-import { type Injection, withInjection } from '../support/inject-errors.ts';
+import { type Injection, injectionOptions, withInjection } from '../support/inject-errors.ts';
 import { startNode } from '../support/node.ts';
-import { type Running, report } from '../support/programs.ts';
+import { type Running, report, run } from '../support/programs.ts';
 import { assertSound } from '../support/store-state.ts';
 import { LONG } from '../support/suite.ts';
 import type { Answer } from './subject.ts';
@@ -57,6 +58,20 @@ describe('a disk that fails', () => {
     });
   }
 
+  it('is told of by the command line in a line', async () => {
+    await using suffering = await sufferingStore();
+    const injection = injectionOptions({ syscall: 'fsync', error: 'EIO', when: 1 });
+    const command = [process.execPath, MAIN, 'commit', 'work'];
+    const env = { CALVE_STORE: suffering.folder, UV_THREADPOOL_SIZE: '1', CALVE_DEBUG: undefined };
+    const ran = await run('strace', [...injection, '-o', expected.scene.path('log'), ...command], { env });
+    assert.equal(ran.code, 1, report(ran));
+    // Another line is Node’s, which at the end of its main thread syncs its output.
+    assert.match(ran.stderr, /^calve: cannot sync \/.*\/suffering\/tmp\/.*: EIO: i\/o error, fsync$/m);
+    assert.doesNotMatch(ran.stderr, /unexpected error|^ +at /m);
+    assert.equal(ran.stdout, '');
+    assert.equal(await expected.in(suffering.folder), await expected.earlier);
+  });
+
   it('because a quota is used up tells that there is no room', async () => {
     const failure = await attempt('commit', { syscall: 'pwrite64', error: 'EDQUOT', when: 1 });
     assert.match(failure ?? '', /^no-space: cannot write /);
@@ -65,24 +80,30 @@ describe('a disk that fails', () => {
 
 /** Does the operation while a call fails; resolves to what was said of it, or undefined when there were not so many. */
 async function attempt(name: string, injection: Injection): Promise<string | undefined> {
+  await using suffering = await sufferingStore();
+  const { folder } = suffering;
+  await subject.warm(name);
+  const paths = ON_FILES.has(injection.syscall) ? await filesIn(folder) : [];
+  const { result, failed } = await withInjection(subject.pid, { ...injection, paths }, () =>
+    subject.ask(name, folder),
+  );
+  if (failed.length > 0) return await judge(name, injection, folder, result, failed.join('\n'));
+  assert.deepEqual(result, { done: true }, name);
+  return undefined;
+}
+
+/** A copy of the filled store, which goes with what came to lie beside it. */
+async function sufferingStore(): Promise<AsyncDisposable & { readonly folder: string }> {
   const folder = expected.scene.path('suffering');
   await cp(expected.scene.store.folder, folder, { recursive: true });
-  try {
-    await subject.warm(name);
-    const paths = ON_FILES.has(injection.syscall) ? await filesIn(folder) : [];
-    const { result, failed } = await withInjection(subject.pid, { ...injection, paths }, () =>
-      subject.ask(name, folder),
-    );
-    if (failed.length === 0) {
-      assert.deepEqual(result, { done: true }, name);
-      return undefined;
-    }
-    return await judge(name, injection, folder, result, failed.join('\n'));
-  } finally {
-    for (const what of ['', '.store', '.qcow2', '.raw']) {
-      await rm(`${folder}${what}`, { recursive: true, force: true });
-    }
-  }
+  return {
+    folder,
+    async [Symbol.asyncDispose]() {
+      for (const what of ['', '.store', '.qcow2', '.raw']) {
+        await rm(`${folder}${what}`, { recursive: true, force: true });
+      }
+    },
+  };
 }
 
 async function judge(

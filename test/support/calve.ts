@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { startNode } from './node.ts';
 import { finish, type Ran, type Running, type RunOptions, report } from './programs.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+/** The program that people run. */
+export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 /** The command line, working on one store, under the Node that runs the tests. */
 export interface CommandLine {

@@ -53,10 +53,13 @@ export async function openStaging(context: StoreContext): Promise<Staging> {
   for (;;) {
     const lock = await openFile(`${join(context.layout.tmp, newId())}${LOCK}`, { create: true });
     // Somebody who reclaims may have come between the file and its lock; then another name is tried.
-    if (!tryLock(lock) || statFile(lock.path)?.inode !== lock.stat().inode) {
-      await lock.close();
-      continue;
+    let ours = false;
+    try {
+      ours = tryLock(lock) && statFile(lock.path)?.inode === lock.stat().inode;
+    } finally {
+      if (!ours) await lock.close();
     }
+    if (!ours) continue;
     const staging = new Staging(context, lock);
     context.step('make staging folder');
     try {

@@ -48,11 +48,7 @@ export function besideStore({ folder }: Store): {
   return { store: `${folder}.store`, qcow2: `${folder}.qcow2`, raw: `${folder}.raw` };
 }
 
-type RawDisk = (
-  name: string,
-  size: number,
-  content: Readonly<Record<number, Uint8Array>>,
-) => Promise<string>;
+type RawDisk = (name: string, size: number, content: Readonly<Record<number, Uint8Array>>) => Promise<string>;
 
 /** Two refs, an env with changes and one without, one in the trash, a version that nothing needs. */
 export async function fillStore(store: Store, rawDisk: RawDisk): Promise<void> {
@@ -71,7 +67,7 @@ export async function fillStore(store: Store, rawDisk: RawDisk): Promise<void> {
 /** As `fillStore`, and what the other operations of this table need: a ref to a version of two layers. */
 export async function fillForAll(store: Store, rawDisk: RawDisk): Promise<void> {
   await fillStore(store, rawDisk);
-  const next = await rawDisk('next.raw', MiB, { 0: noise('base', 100_000), 700_000: noise('next', 30_000) });
+  const next = await rawDisk('next.raw', MiB, { 0: noise('base', 100_000), 700000: noise('next', 30_000) });
   await store.versions.import(next, { ref: 'next', onto: 'base', message: 'next' });
 }
 

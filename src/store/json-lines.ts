@@ -13,10 +13,16 @@ import { canonicalJson, parseDocument } from '../oci/index.ts';
 const NEWLINE = 0x0a;
 const CHUNK = 65536;
 
+/** A log, open, and its path for what goes wrong. */
+interface OpenLog {
+  readonly path: string;
+  readonly fd: number;
+}
+
 /** Appends a line, durably. The store lock is held. */
 export async function appendLine(path: string, document: unknown): Promise<void> {
   await using file = await openLog(path);
-  const end = wholeLinesEnd(file.fd, file.stat().size);
+  const end = wholeLinesEnd(file, file.stat().size);
   await file.truncate(end);
   await file.write(Buffer.from(`${canonicalJson(document)}\n`), end);
   await file.sync();
@@ -27,14 +33,14 @@ export async function appendLine(path: string, document: unknown): Promise<void>
  * @throws CalveError `corrupt` naming the line's place and field
  */
 export function* linesFromEnd<T>(path: string, schema: v.GenericSchema<unknown, T>): Generator<T> {
-  const fd = openToRead(path);
-  if (fd === undefined) return;
+  const log = openToRead(path);
+  if (log === undefined) return;
   try {
-    let end = wholeLinesEnd(fd, fstatSync(fd).size);
+    let end = wholeLinesEnd(log, sizeOf(log));
     let tail = Buffer.alloc(0);
     while (end > 0) {
       const start = Math.max(0, end - CHUNK);
-      tail = Buffer.concat([readRange(fd, start, end), tail]);
+      tail = Buffer.concat([readRange(log, start, end), tail]);
       // All lines but the first, whose beginning may lie before this chunk.
       for (let to = tail.length - 1; to > 0; ) {
         const from = tail.lastIndexOf(NEWLINE, to - 1) + 1;
@@ -46,18 +52,18 @@ export function* linesFromEnd<T>(path: string, schema: v.GenericSchema<unknown, 
       end = start;
     }
   } finally {
-    closeSync(fd);
+    closeSync(log.fd);
   }
 }
 
 /** Where the whole lines of a log end, bytes; 0 where there is no log. */
 export function endOfLines(path: string): number {
-  const fd = openToRead(path);
-  if (fd === undefined) return 0;
+  const log = openToRead(path);
+  if (log === undefined) return 0;
   try {
-    return wholeLinesEnd(fd, fstatSync(fd).size);
+    return wholeLinesEnd(log, sizeOf(log));
   } finally {
-    closeSync(fd);
+    closeSync(log.fd);
   }
 }
 
@@ -71,12 +77,12 @@ export function* linesBetween<T>(
   from: number,
   to: number,
 ): Generator<T> {
-  const fd = from < to ? openToRead(path) : undefined;
-  if (fd === undefined) return;
+  const log = from < to ? openToRead(path) : undefined;
+  if (log === undefined) return;
   try {
     let rest = Buffer.alloc(0);
     for (let at = from; at < to; at += CHUNK) {
-      rest = Buffer.concat([rest, readRange(fd, at, Math.min(to, at + CHUNK))]);
+      rest = Buffer.concat([rest, readRange(log, at, Math.min(to, at + CHUNK))]);
       let begin = 0;
       for (let end = rest.indexOf(NEWLINE); end >= 0; end = rest.indexOf(NEWLINE, begin)) {
         const place = Math.min(to, at + CHUNK) - rest.length + begin;
@@ -86,13 +92,13 @@ export function* linesBetween<T>(
       rest = rest.subarray(begin);
     }
   } finally {
-    closeSync(fd);
+    closeSync(log.fd);
   }
 }
 
-function openToRead(path: string): number | undefined {
+function openToRead(path: string): OpenLog | undefined {
   try {
-    return openSync(path, 'r');
+    return { path, fd: openSync(path, 'r') };
   } catch (error) {
     const failed = systemError(`cannot open ${path}`, error);
     if (failed.code === 'not-found') return undefined;
@@ -101,19 +107,31 @@ function openToRead(path: string): number | undefined {
 }
 
 /** The length of the log without a last line that was not finished. */
-function wholeLinesEnd(fd: number, size: number): number {
+function wholeLinesEnd(log: OpenLog, size: number): number {
   for (let end = size; end > 0; end -= CHUNK) {
     const start = Math.max(0, end - CHUNK);
-    const at = readRange(fd, start, end).lastIndexOf(NEWLINE);
+    const at = readRange(log, start, end).lastIndexOf(NEWLINE);
     if (at >= 0) return start + at + 1;
   }
   return 0;
 }
 
-function readRange(fd: number, start: number, end: number): Buffer {
+function readRange(log: OpenLog, start: number, end: number): Buffer {
   const bytes = Buffer.alloc(end - start);
-  const count = readSync(fd, bytes, 0, bytes.length, start);
-  return bytes.subarray(0, count);
+  try {
+    const count = readSync(log.fd, bytes, 0, bytes.length, start);
+    return bytes.subarray(0, count);
+  } catch (error) {
+    throw systemError(`cannot read ${log.path}`, error);
+  }
+}
+
+function sizeOf(log: OpenLog): number {
+  try {
+    return fstatSync(log.fd).size;
+  } catch (error) {
+    throw systemError(`cannot stat ${log.path}`, error);
+  }
 }
 
 async function openLog(path: string) {

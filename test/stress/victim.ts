@@ -1,6 +1,7 @@
 // A process to be killed: `victim.ts FILLED FOLDER OPERATION...` does each of the operations again and again, all at a
 // time, each time on a fresh copy `FOLDER/<lane>-<round>` of the filled store, and says when it begins and when it is
-// done. After the first round, in which modules are loaded, it waits for a line.
+// done. After the first round, in which modules are loaded, it says how many milliseconds that took and waits for a
+// line.
 import { once } from 'node:events';
 import { cpSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +26,8 @@ async function repeat(name: string, lane: number): Promise<never> {
   for (let round = 1; ; round += 1) await perform(name, lane, round);
 }
 
+const began = performance.now();
 await Promise.all(names.map((name, lane) => perform(name, lane, 0)));
-writeSync(1, 'ready\n');
+writeSync(1, `ready ${performance.now() - began}\n`);
 await once(process.stdin, 'data');
 await Promise.all(names.map(repeat));

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { checkQcow2, createQcow2, denyBacking, openQcow2, type Qcow2Disk } from '../../src/qcow2/index.ts';
-import { type AllCreateOptions, canDo, followDataFiles, wholeDisk } from '../support/engine.ts';
+import {
+  type CreateOptions,
+  checkQcow2,
+  createQcow2,
+  denyBacking,
+  followDataFile,
+  openQcow2,
+  type Qcow2Disk,
+} from '../../src/qcow2/index.ts';
 import { type Change, contentAfter, diskSize } from './change.ts';
 import type { Combination } from './combination.ts';
 import { PASSPHRASE } from './qemu-image.ts';
@@ -9,7 +16,7 @@ import { PASSPHRASE } from './qemu-image.ts';
 /** Makes an image with calve; legacy AES it does not make. */
 export async function createWithCalve(folder: string, name: string, one: Combination): Promise<void> {
   const { dataFile, encryption, ...rest } = one;
-  const options: AllCreateOptions = {
+  const options: CreateOptions = {
     ...rest,
     size: diskSize(one),
     ...(dataFile === 'none' ? {} : { dataFile: `${name}.data`, dataFileRaw: dataFile === 'raw' }),
@@ -34,7 +41,7 @@ export async function playWithCalve(
     writable: changes.length > 0,
     backing: denyBacking,
     ...(one.encryption === 'none' ? {} : { encryption: { passphrase: Buffer.from(PASSPHRASE) } }),
-    ...followDataFiles(),
+    dataFile: followDataFile(),
   });
   try {
     const bytes = Buffer.alloc(disk.size, 0xa5);
@@ -54,12 +61,8 @@ async function make(disk: Qcow2Disk, { kind, offset, length, value }: Change): P
   switch (kind) {
     case 'write':
       return disk.write(Buffer.alloc(length, value), offset);
-    case 'compress': {
-      const bytes = Buffer.alloc(length, value);
-      return canDo('writeCompressed')
-        ? wholeDisk(disk).writeCompressed(bytes, offset)
-        : disk.write(bytes, offset);
-    }
+    case 'compress':
+      return disk.writeCompressed(Buffer.alloc(length, value), offset);
     case 'zero':
       return disk.writeZeroes(offset, length);
     default:

@@ -1,5 +1,5 @@
 import { MemoryDisk, type RecordingDisk, recordingDisk } from '../../src/disk/index.ts';
-import { CalveImage, STEPS } from '../model/calve-image.ts';
+import { CalveImage } from '../model/calve-image.ts';
 import { type Idea, stepOf } from '../model/idea.ts';
 import { KeptFile } from '../model/kept-file.ts';
 import { after, type ModelDisk } from '../model/model-disk.ts';
@@ -52,7 +52,7 @@ export class RecordedHistory {
       taken.push({ step, begun, ended: log.moment, disk });
     };
     for (const idea of sequence) {
-      const step = STEPS.has(idea.kind) ? stepOf(idea, disk, scene) : undefined;
+      const step = stepOf(idea, disk, scene);
       if (step) await take(step, () => open.take(step));
     }
     await take({ kind: 'flush' }, () => open.close());

@@ -8,7 +8,7 @@ import { readContent } from '../support/sound-images.ts';
 import { LONG, rounds, SEED } from '../support/suite.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { assertSound } from './assert-sound.ts';
-import { CalveImage, STEPS } from './calve-image.ts';
+import { CalveImage } from './calve-image.ts';
 import { type Idea, ideas, stepOf } from './idea.ts';
 import { KeptFile } from './kept-file.ts';
 import { after, bytesOf, type ModelDisk } from './model-disk.ts';
@@ -44,7 +44,7 @@ async function play(scene: Scene, sequence: readonly Idea[]): Promise<Played> {
   let model = contentOf(scene);
   try {
     for (const idea of sequence) {
-      const step = STEPS.has(idea.kind) ? stepOf(idea, model, scene) : undefined;
+      const step = stepOf(idea, model, scene);
       if (!step) continue;
       steps.push(step);
       if (!(await image.take(step))) {

@@ -26,6 +26,15 @@ test('a quick probe opens it again, and the next pause is short again', () => {
   assert.deepEqual(pausesAfter([0.3, 0.3, 0.1, 0.3]), [4, 8, 0, 4]);
 });
 
+test('a long call may take as much longer as copying its bytes does', () => {
+  let now = 0;
+  const watch = new LatencyWatch({ slow: 0.2, pause: 1, clock: () => now });
+  watch.time(() => (now += 0.4), 2 ** 20);
+  assert.equal(watch.allows(), true);
+  watch.time(() => (now += 0.5), 2 ** 20);
+  assert.equal(watch.allows(), false);
+});
+
 test('a read that fails is judged too, and its error passes through', () => {
   let now = 0;
   const watch = new LatencyWatch({ pause: 1, clock: () => now });

@@ -1,6 +1,9 @@
 /** How a watch judges. */
 export interface LatencyLimits {
-  /** A read that takes longer, in milliseconds, is slow (default 0.2: ten times a page cache's, less than a device's). */
+  /**
+   * A call that takes longer, in milliseconds, is slow (default 0.2: ten times a page cache's, less than a device's). A
+   * long one may take as much longer as copying its bytes does.
+   */
   readonly slow?: number;
   /** How many reads go without the fast path after a slow one (default 64). */
   readonly pause?: number;
@@ -10,8 +13,11 @@ export interface LatencyLimits {
   readonly clock?: () => number;
 }
 
+/** Bytes a millisecond that copying takes at least: a half of what memory of today does, more than most devices. */
+const COPIED = 4_000_000;
+
 /**
- * Whether synchronous reads are quick just now.
+ * Whether synchronous reads, or writes, are quick just now.
  *
  * A synchronous read of what the page cache holds costs a third of one through the thread pool, but one that waits
  * for a device stops everything else, and the device sees one request at a time. So: after a slow read, a pause;
@@ -33,20 +39,23 @@ export class LatencyWatch {
     this.#pause = this.#shortest;
   }
 
-  /** Whether to read synchronously now. Ask once a read. */
+  /** Whether to make the next call synchronously. Ask once a call. */
   allows(): boolean {
     if (this.#left === 0) return true;
     this.#left -= 1;
     return false;
   }
 
-  /** Makes a synchronous read and judges by its time. */
-  time<T>(read: () => T): T {
+  /**
+   * Makes a synchronous call and judges by its time.
+   * @param length the bytes that it reads or writes
+   */
+  time<T>(call: () => T, length = 0): T {
     const start = this.#clock();
     try {
-      return read();
+      return call();
     } finally {
-      if (this.#clock() - start <= this.#slow) {
+      if (this.#clock() - start <= this.#slow + length / COPIED) {
         this.#pause = this.#shortest;
       } else {
         this.#left = this.#pause;

@@ -1,4 +1,4 @@
-/** Owns all dealings with the operating system's files, and koffi; imports errors. */
+/** Owns all dealings with the operating system's files, and koffi, with what only it reaches; imports errors. */
 export type { CopyOptions } from './copy-range.ts';
 export { lock, tryLock, unlock } from './file-lock.ts';
 export { type FileStat, statFile } from './file-stat.ts';
@@ -6,6 +6,7 @@ export { HostFile } from './host-file.ts';
 export { type ImageAccess, type ImageLock, lockImage } from './image-lock.ts';
 export { imageLockHolders, type LockHolder } from './image-lock-holders.ts';
 export { isImmutable, makeMutable, setImmutable } from './immutable.ts';
+export { type Libzstd, libzstdIfAny } from './libzstd.ts';
 export { makeFolder } from './make-folder.ts';
 export { type OpenOptions, openFile } from './open-file.ts';
 export { renameDurably } from './rename-durably.ts';

@@ -1,8 +1,8 @@
-import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import type Koffi from 'koffi';
 import { CalveError } from '../errors/index.ts';
+import { loadKoffi } from './load-koffi.ts';
 
 /** A byte range lock as `struct flock` has it, fcntl(2). */
 export interface Flock {
@@ -33,11 +33,10 @@ const FICLONE = 0x40049409;
 /** linux/fs.h: `_IOR('f', 1, long)` and `_IOW('f', 2, long)`, which in truth take an int (ioctl_iflags(2)). */
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
-const MACHINES = ['x64', 'arm64', 'riscv64', 'loong64'];
 
 /** What calve calls in the C library. A call that fails throws the operating system's error, as `fs` does. */
 export interface Libc {
-  /** F_OFD_SETLK, F_OFD_GETLK; GETLK changes `lock`. */
+  /** F_OFD_SETLK, F_OFD_GETLK; GETLK changes `lock.l_type`. */
   lock(fd: number, command: number, lock: Flock): void;
   /** F_OFD_SETLKW in the thread pool. */
   lockWaiting(fd: number, lock: Flock): Promise<void>;
@@ -72,20 +71,8 @@ export function libcIfAny(): Libc | undefined {
 }
 
 function load(): Libc | CalveError {
-  const platform = `${process.platform} ${process.arch}`;
-  if (process.platform !== 'linux' || !MACHINES.includes(process.arch)) {
-    return new CalveError('unsupported', `expected Linux on one of ${MACHINES.join(', ')}, got ${platform}`);
-  }
-  let koffi: typeof Koffi;
-  try {
-    koffi = createRequire(import.meta.url)('koffi');
-  } catch (cause) {
-    return new CalveError('unsupported', `koffi does not load on ${platform}`, {
-      hint: 'npm rebuild koffi',
-      cause,
-    });
-  }
-  return declare(koffi);
+  const koffi = loadKoffi();
+  return koffi instanceof CalveError ? koffi : declare(koffi);
 }
 
 function declare(koffi: typeof Koffi): Libc {
@@ -105,7 +92,7 @@ function declare(koffi: typeof Koffi): Libc {
     'int fallocate(int fd, int mode, int64 offset, int64 length)',
   );
   // koffi cannot call a variadic function in the thread pool. Linux passes a pointer to a variadic function in
-  // the same register as to any other on each of MACHINES, so that for this one call the plain declaration does.
+  // the same register as to any other on each machine that loadKoffi lets in, so that for this one call the plain declaration does.
   const fcntlAsync = library.func('fcntl', 'int', ['int', 'int', flock]);
   const offset = koffi.pointer('int64');
   const copyFileRange = library.func('copy_file_range', 'int64', [
@@ -136,9 +123,18 @@ function declare(koffi: typeof Koffi): Libc {
     return promise;
   }
 
+  // As `flock` has it, by hand, because opening an image takes ten of these calls: little-endian, as all the machines.
+  const bytes = new DataView(new ArrayBuffer(32));
+
   return {
     lock(fd, command, lock) {
-      check('fcntl', fcntl(fd, command, koffi.inout(flock), lock));
+      bytes.setInt16(0, lock.l_type, true);
+      bytes.setInt16(2, lock.l_whence, true);
+      bytes.setBigInt64(8, BigInt(lock.l_start), true);
+      bytes.setBigInt64(16, BigInt(lock.l_len), true);
+      bytes.setInt32(24, lock.l_pid, true);
+      check('fcntl', fcntl(fd, command, 'void *', bytes));
+      lock.l_type = bytes.getInt16(0, true);
     },
     async lockWaiting(fd, lock) {
       await inThreadPool('fcntl', (done) => fcntlAsync.async(fd, F_OFD_SETLKW, lock, done));

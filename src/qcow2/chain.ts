@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
 import { CalveError, systemError } from '../errors/index.ts';
 import { CacheBudget } from './bounded-cache.ts';
 
@@ -53,10 +53,8 @@ export class Chain {
    * The chain with one more image below.
    * @throws CalveError `invalid` when the image is in the chain already, or the chain too deep; `not-found`
    */
-  async enter(path: string): Promise<Chain> {
-    const resolved = await realpath(path).catch((error: unknown) => {
-      throw systemError(`cannot open ${path}`, error);
-    });
+  enter(path: string): Chain {
+    const resolved = resolveLinks(path);
     const ancestors = [...this.ancestors, resolved];
     if (this.ancestors.includes(resolved)) {
       const cycle = ancestors.slice(this.ancestors.indexOf(resolved));
@@ -71,5 +69,14 @@ export class Chain {
       );
     }
     return new Chain(ancestors, this.maxDepth, this.budgets);
+  }
+}
+
+/** Synchronous, as all of opening that is not long: the thread pool costs more than the call. */
+function resolveLinks(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    throw systemError(`cannot open ${path}`, error);
   }
 }

@@ -7,6 +7,8 @@ export interface ImageStorage {
   readSync(into: Uint8Array, offset: number): number;
   read(into: Uint8Array, offset: number): Promise<number>;
   write(from: Uint8Array, offset: number): Promise<void>;
+  /** As `write`, at once. Storage without it has every write wait for the thread pool, or for what is behind it. */
+  writeSync?(from: Uint8Array, offset: number): void;
   /** Every write that had resolved before is durable when this resolves. */
   datasync(): Promise<void>;
   /** False where it cannot be done. */

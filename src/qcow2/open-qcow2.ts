@@ -42,7 +42,7 @@ export interface OpenQcow2Options extends ChainLimits {
  */
 export async function openQcow2(path: string, options: OpenQcow2Options): Promise<Qcow2Disk> {
   const { writable = false } = options;
-  const chain = await (options.chain ?? Chain.begin(options)).enter(path);
+  const chain = (options.chain ?? Chain.begin(options)).enter(path);
   const file = await openFile(path, { writable });
   try {
     // Before anything is read: what a writer changes meanwhile must not be seen half.

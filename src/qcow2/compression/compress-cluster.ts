@@ -1,5 +1,6 @@
 import { deflateRawSync, constants as zlib, zstdCompressSync } from 'node:zlib';
 import { CalveError } from '../../errors/index.ts';
+import { type Libzstd, libzstdIfAny } from '../../host/index.ts';
 import { releaseOutput } from './release-output.ts';
 
 /** How clusters are compressed. */
@@ -36,8 +37,20 @@ export type ClusterCompressor = (cluster: Uint8Array, into: Uint8Array) => numbe
 /**
  * A function that compresses clusters, synchronously: asynchronous zlib is slower than that for pieces of this size.
  * Equal bytes compress to equal bytes.
+ * @param library for zstd, where it can be called (default: where it can)
  */
-export function clusterCompressor({ compression, level, clusterSize }: Codec): ClusterCompressor {
+export function clusterCompressor(
+  { compression, level, clusterSize }: Codec,
+  library: Libzstd | null = libzstdIfAny() ?? null,
+): ClusterCompressor {
+  if (compression === 'zstd' && library) {
+    return (cluster, into) => {
+      const frame = library.compress(cluster, level);
+      if (frame.length >= cluster.length) return 0;
+      into.set(frame);
+      return frame.length;
+    };
+  }
   // Room for what does not compress: deflate adds 5 bytes to each 4 KiB or so. Output in one piece can be released.
   const chunkSize = clusterSize + clusterSize / 256 + zlib.Z_MIN_CHUNK;
   const deflate = { chunkSize, level, ...DEFLATE };

@@ -26,6 +26,7 @@ interface Job {
 
 /** One worker thread, and the batches that are with it. */
 export class CompressThread {
+  readonly codec: Codec;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   /** Set to 1 once what the thread still has is no longer wanted. */
@@ -34,6 +35,7 @@ export class CompressThread {
   #failure: CalveError | undefined;
 
   constructor(codec: Codec) {
+    this.codec = codec;
     const workerData: CompressThreadData = { codec, ended: this.#ended };
     // The process's own flags (an inspector's port, a test runner's) are not for its threads.
     this.#worker = new Worker(WORKER, { workerData, execArgv: [], resourceLimits: LIMITS });
@@ -49,6 +51,11 @@ export class CompressThread {
   /** Batches that are with the thread. */
   get load(): number {
     return this.#jobs.length;
+  }
+
+  /** Whether it lives, and has nothing to do. */
+  get isIdle(): boolean {
+    return this.#jobs.length === 0 && this.#failure === undefined;
   }
 
   /** Compresses a batch; its buffers are elsewhere until this resolves. */

@@ -1,5 +1,6 @@
 // The thread that a CompressorPool starts: batches come in, the same batches go out compressed, in order.
 import { parentPort, workerData } from 'node:worker_threads';
+import { libzstdIfAny } from '../../host/index.ts';
 import { type ClusterBatch, compressBatch } from './cluster-batch.ts';
 import { clusterCompressor } from './compress-cluster.ts';
 import type { CompressThreadData } from './compress-thread.ts';
@@ -14,5 +15,7 @@ parentPort?.on('message', (batch: ClusterBatch | null) => {
     parentPort?.postMessage(batch, [batch.input.buffer, batch.output.buffer]);
   }
   // With its port closed the thread has nothing left to wait for.
-  if (isEnded()) parentPort?.close();
+  if (!isEnded()) return;
+  parentPort?.close();
+  if (codec.compression === 'zstd') libzstdIfAny()?.release();
 });

@@ -95,7 +95,8 @@ test('only a few batches are taken before the first one is passed on', async () 
 });
 
 test('a thread that is killed rejects what it had and what comes later', async () => {
-  await using pool = await openCompressorPool({ ...threaded, threads: 1 });
+  // No other test left a thread of this level.
+  await using pool = await openCompressorPool({ ...threaded, level: 4, threads: 1 });
   const started: Promise<unknown[]> = once(process, 'worker');
   const compressing = compressAll(pool, [50, 50, 50]);
   compressing.catch(() => {});
@@ -143,6 +144,21 @@ test('a pool may be closed at any moment of its threads, also while they make a 
     await using pool = await openCompressorPool(threaded);
     const counts = Array<number>(20).fill(16);
     for await (const { first } of pool.compress(makeBatches(counts))) if (first >= 16 * (round % 5)) break;
+  }
+});
+
+test('a pool takes the threads that another one left, if they compress alike', async () => {
+  let started = 0;
+  const count = () => (started += 1);
+  process.on('worker', count);
+  try {
+    for (const level of [7, 7, 8, 7]) {
+      await using pool = await openCompressorPool({ ...threaded, level, threads: 1 });
+      for (const batch of await compressAll(pool, [4, 4])) checkBatch(batch, 'zstd');
+    }
+    assert.equal(started, 2);
+  } finally {
+    process.off('worker', count);
   }
 });
 

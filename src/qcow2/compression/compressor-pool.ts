@@ -3,6 +3,7 @@ import { CalveError } from '../../errors/index.ts';
 import { type ClusterBatch, compressBatch } from './cluster-batch.ts';
 import { type ClusterCompressor, type Codec, checkLevel, clusterCompressor } from './compress-cluster.ts';
 import { CompressThread } from './compress-thread.ts';
+import { keepIdleThread, takeIdleThread } from './idle-threads.ts';
 
 /** How a pool works. */
 export interface PoolOptions extends Codec {
@@ -50,7 +51,7 @@ export class CompressorPool implements AsyncDisposable {
     if (signal?.aborted) this.#abort();
   }
 
-  /** Threads that were started. */
+  /** Threads that the pool has. */
   get threads(): number {
     return this.#threads.length;
   }
@@ -83,12 +84,14 @@ export class CompressorPool implements AsyncDisposable {
     return this.#start(batch);
   }
 
-  /** Ends the threads; work under way is lost. A second call does nothing. */
+  /** Ends the threads, or leaves them to the next pool; work under way is lost. A second call does nothing. */
   async close(): Promise<void> {
     const closed = new CalveError('closed', 'the compressor pool was closed');
     this.#signal?.removeEventListener('abort', this.#abort);
     this.#failure ??= closed;
-    await Promise.all(this.#threads.map((thread) => thread.end(closed)));
+    const busy = this.#threads.filter((thread) => !keepIdleThread(thread));
+    this.#threads.length = 0;
+    await Promise.all(busy.map((thread) => thread.end(closed)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -114,7 +117,7 @@ export class CompressorPool implements AsyncDisposable {
       const least = rest.reduce((a, b) => (b.load < a.load ? b : a), first);
       if (least.load === 0 || this.#threads.length >= this.#mostThreads) return least;
     }
-    const started = new CompressThread(this.#codec);
+    const started = takeIdleThread(this.#codec) ?? new CompressThread(this.#codec);
     this.#threads.push(started);
     return started;
   }

@@ -1,5 +1,6 @@
 import { inflateRawSync, constants as zlib, zstdDecompressSync } from 'node:zlib';
 import { CalveError } from '../../errors/index.ts';
+import { type Libzstd, libzstdIfAny } from '../../host/index.ts';
 import { releaseOutput } from './release-output.ts';
 import { zstdFrame } from './zstd-frame.ts';
 
@@ -21,10 +22,16 @@ const MAX_WINDOW = 8 * 2 ** 20;
  * Synchronous, because a cluster takes less time than a trip through the thread pool. Bytes from anywhere are
  * safe: memory and time are bounded by the two lengths.
  *
+ * @param library for zstd (default: where it can be called)
  * @throws CalveError `corrupt` unless exactly `into.length` bytes come out; `into` is undefined then
  */
-export function decompressCluster(type: 'zlib' | 'zstd', from: Uint8Array, into: Uint8Array): void {
-  const length = type === 'zlib' ? inflate(from, into) : unzstd(from, into);
+export function decompressCluster(
+  type: 'zlib' | 'zstd',
+  from: Uint8Array,
+  into: Uint8Array,
+  library: Libzstd | null = libzstdIfAny() ?? null,
+): void {
+  const length = type === 'zlib' ? inflate(from, into) : unzstd(from, into, library);
   if (length !== into.length) {
     throw new CalveError('corrupt', `${type}: expected a cluster of ${into.length} bytes, got ${length}`);
   }
@@ -36,7 +43,7 @@ function inflate(from: Uint8Array, into: Uint8Array): number {
   return unpack('zlib', into, (bounds) => inflateRawSync(from, { ...bounds, finishFlush }));
 }
 
-function unzstd(from: Uint8Array, into: Uint8Array): number {
+function unzstd(from: Uint8Array, into: Uint8Array, library: Libzstd | null): number {
   let filled = 0;
   let at = 0;
   for (let frames = 0; filled < into.length; frames += 1) {
@@ -49,7 +56,9 @@ function unzstd(from: Uint8Array, into: Uint8Array): number {
     if (!frame.skippable) {
       const rest = into.subarray(filled);
       checkClaims(frame.contentSize ?? 0, frame.windowSize, rest.length, at);
-      filled += unpack('zstd', rest, (bounds) => zstdDecompressSync(bytes, bounds));
+      filled += library
+        ? refused('zstd', rest, () => library.decompress(bytes, rest))
+        : unpack('zstd', rest, (bounds) => zstdDecompressSync(bytes, bounds));
     }
     at += frame.length;
   }
@@ -79,21 +88,20 @@ interface Bounds {
 function unpack(type: string, into: Uint8Array, run: (bounds: Bounds) => Uint8Array): number {
   // One byte of room more than is needed: output that fills its buffer makes zlib ask for another one.
   const chunkSize = Math.max(into.length + 1, zlib.Z_MIN_CHUNK);
-  let bytes: Uint8Array;
-  try {
-    bytes = run({ chunkSize, maxOutputLength: into.length });
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CalveError(
-      'corrupt',
-      `${type}: a cluster of ${into.length} bytes cannot be unpacked: ${reason}`,
-      {
-        cause,
-      },
-    );
-  }
+  const bytes = refused(type, into, () => run({ chunkSize, maxOutputLength: into.length }));
   into.set(bytes);
   const { length } = bytes;
   releaseOutput(bytes, chunkSize);
   return length;
+}
+
+/** What a library says of its input, as an error of the image. */
+function refused<T>(type: string, into: Uint8Array, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const what = `a cluster of ${into.length} bytes`;
+    throw new CalveError('corrupt', `${type}: ${what} cannot be unpacked: ${reason}`, { cause });
+  }
 }

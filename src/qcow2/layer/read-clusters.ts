@@ -1,5 +1,5 @@
 import type { Disk } from '../../disk/index.ts';
-import type { BatchBuffers, BufferPair } from './batch-buffers.ts';
+import type { BatchBuffers, BufferPair } from '../compression/batch-buffers.ts';
 import type { ClusterRun } from './cluster-runs.ts';
 import { readPadded } from './read-padded.ts';
 

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { CalveError } from '../../errors/index.ts';
 import { type HostFile, openFile } from '../../host/index.ts';
+import { BatchBuffers } from '../compression/batch-buffers.ts';
 import type { Codec } from '../compression/compress-cluster.ts';
 import { openCompressorPool } from '../compression/compressor-pool.ts';
-import { BatchBuffers } from './batch-buffers.ts';
 import { clusterRuns } from './cluster-runs.ts';
 import { ContentIndex } from './content-index.ts';
 import { DigestWriter } from './digest-writer.ts';

@@ -157,27 +157,33 @@ export class ClusterReader {
     let unpacking = this.#unpacking.get(host);
     const cached = this.#unpacked.get(host);
     if (!cached && !unpacking) {
-      unpacking = this.#unpack(host, hostLength, offset).finally(() => this.#unpacking.delete(host));
+      // Whoever reads whole clusters seldom comes back: that would only push out what others come back to.
+      if (part.length === this.#map.geometry.clusterSize) return this.#unpack(host, hostLength, offset, part);
+      unpacking = this.#unpackToKeep(host, hostLength, offset).finally(() => this.#unpacking.delete(host));
       this.#unpacking.set(host, unpacking);
     }
     const cluster = cached ?? (await unpacking);
     if (cluster) this.#copy(cluster, part, offset);
   }
 
-  async #unpack(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
+  async #unpackToKeep(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
+    const cluster = Buffer.allocUnsafeSlow(this.#map.geometry.clusterSize);
+    await this.#unpack(host, hostLength, offset, cluster);
+    this.#unpacked.set(host, cluster);
+    return cluster;
+  }
+
+  async #unpack(host: number, hostLength: number, offset: number, into: Uint8Array): Promise<void> {
     // The last sector may end past the end of the file, and a stream cut short there is found out when unpacked.
-    const packed = new Uint8Array(Math.max(0, Math.min(hostLength, this.#file.end - host)));
-    if (!this.#file.tryRead(packed, host)) await this.#file.read(packed, host);
-    const cluster = new Uint8Array(this.#map.geometry.clusterSize);
+    const packed = Buffer.allocUnsafe(Math.max(0, Math.min(hostLength, this.#file.end - host)));
+    await this.#file.read(packed, host);
     try {
-      decompressCluster(this.#compressionType, packed, cluster);
+      decompressCluster(this.#compressionType, packed, into);
     } catch (error) {
       const where = `${this.#file.path}: compressed cluster at ${host}, guest offset ${offset}`;
       const reason = error instanceof Error ? error.message : String(error);
       throw new CalveError('corrupt', `${where}: ${reason}`, { cause: error });
     }
-    this.#unpacked.set(host, cluster);
-    return cluster;
   }
 
   #copy(cluster: Uint8Array, part: Uint8Array, offset: number): void {

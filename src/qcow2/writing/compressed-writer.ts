@@ -1,5 +1,6 @@
 import { isZero } from '../../bytes/index.ts';
 import { CalveError } from '../../errors/index.ts';
+import { BatchBuffers } from '../compression/batch-buffers.ts';
 import type { ClusterBatch } from '../compression/cluster-batch.ts';
 import { DEFAULT_LEVEL } from '../compression/compress-cluster.ts';
 import { type CompressorPool, openCompressorPool } from '../compression/compressor-pool.ts';
@@ -27,8 +28,6 @@ interface Piece {
   readonly length: number;
 }
 
-/** Clusters that are compressed and placed together. */
-const BATCH_BYTES = 512 * 1024;
 /** Batches under way: enough for every thread to have one waiting, and bounded, as each takes twice its bytes. */
 const MOST_BATCHES = 8;
 
@@ -42,12 +41,14 @@ export class CompressedWriter {
   readonly #others: OtherWriters;
   readonly #space: CompressedSpace;
   readonly #slots = new Slots(MOST_BATCHES);
+  readonly #buffers: BatchBuffers;
   #pool: Promise<CompressorPool> | undefined;
 
   constructor(parts: WriterParts, header: ImageHeader, others: OtherWriters) {
     this.#parts = parts;
     this.#header = header;
     this.#others = others;
+    this.#buffers = new BatchBuffers(parts.geometry.clusterSize, true);
     this.#space = new CompressedSpace(parts.file, parts.geometry, parts.allocator);
   }
 
@@ -59,7 +60,7 @@ export class CompressedWriter {
     this.#checkImage();
     this.#checkWhole(offset, from.length);
     const { clusterSize, tableCovers } = this.#parts.geometry;
-    const batchBytes = Math.min(Math.max(BATCH_BYTES, clusterSize), tableCovers);
+    const batchBytes = Math.min(this.#buffers.clusters * clusterSize, tableCovers);
     const end = offset + from.length;
     const batches = new TaskGroup();
     for (let at = offset; at < end; ) {
@@ -106,15 +107,16 @@ export class CompressedWriter {
   async #writeBatch(part: Uint8Array, offset: number): Promise<void> {
     const { clusterSize } = this.#parts.geometry;
     const clusters = Math.ceil(part.length / clusterSize);
-    const input = new Uint8Array(clusters * clusterSize);
+    const { input, output } = this.#buffers.take();
     input.set(part);
-    const output = new Uint8Array(input.length);
-    const zeros = this.#zeroClusters(input);
+    input.fill(0, part.length, clusters * clusterSize);
+    const zeros = this.#zeroClusters(input.subarray(0, clusters * clusterSize));
     const chosen = zeros.flatMap((zero, index) => (zero ? [] : [index]));
     const batch: ClusterBatch = { input, output, chosen, lengths: [] };
     await (await this.#openPool()).compressBatch(batch);
     const first = offset / clusterSize;
     await this.#parts.locks.run(first, first + clusters, () => this.#place(batch, first));
+    this.#buffers.give(batch);
     const plain = new Set(batch.chosen.filter((_, index) => batch.lengths[index] === 0));
     const writes = new TaskGroup();
     for (let index = 0; index < clusters; index += 1) {

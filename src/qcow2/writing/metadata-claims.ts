@@ -29,7 +29,7 @@ export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim>
   yield { kind: 'header', offset: 0, length };
   yield { kind: 'L1 table', offset: l1.offset, length: l1.length * ENTRY_SIZE };
   yield { kind: 'refcount table', ...refcountTable.place };
-  for (let index = 0; index < refcountTable.capacity; index += 1) {
+  for (let index = 0; index < refcountTable.used; index += 1) {
     const offset = refcountTable.blockOffset(index);
     if (offset !== 0) yield { kind: 'refcount block', offset, length };
   }

@@ -1,7 +1,11 @@
+import { isZero } from '../../bytes/index.ts';
 import { CalveError } from '../../errors/index.ts';
 import { ENTRY_SIZE } from '../constants.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
+
+/** Bytes that are compared with zeros at once. */
+const PIECE = 4096;
 
 /** A range of the file, in bytes. */
 export interface HostRange {
@@ -15,16 +19,21 @@ export interface HostRange {
  */
 export class RefcountTable {
   #place: HostRange;
+  #capacity: number;
+  /** Of as many as are used, and some more. */
   #blocks: Float64Array;
+  #used: number;
   readonly #dirty = new Set<number>();
   readonly #left: HostRange[] = [];
 
   /** @param place a whole number of clusters */
   constructor(bytes: Uint8Array, place: HostRange) {
     this.#place = place;
-    this.#blocks = new Float64Array(bytes.length / ENTRY_SIZE);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let index = 0; index < this.#blocks.length; index += 1) {
+    this.#capacity = bytes.length / ENTRY_SIZE;
+    this.#used = Math.ceil(usedBytes(bytes) / ENTRY_SIZE);
+    this.#blocks = new Float64Array(this.#used);
+    for (let index = 0; index < this.#used; index += 1) {
       const at = index * ENTRY_SIZE;
       // Bits 9 to 63; there is no COPIED flag here (trap 26).
       this.#blocks[index] = view.getUint32(at) * 2 ** 32 + ((view.getUint32(at + 4) & 0xffff_fe00) >>> 0);
@@ -37,7 +46,12 @@ export class RefcountTable {
 
   /** How many blocks it has room for. */
   get capacity(): number {
-    return this.#blocks.length;
+    return this.#capacity;
+  }
+
+  /** Entries from here on name no block. Most of a table is room to grow. */
+  get used(): number {
+    return this.#used;
   }
 
   /** Whether the table has a new place, which the header on disk does not know of yet. */
@@ -55,15 +69,19 @@ export class RefcountTable {
   }
 
   setBlock(index: number, offset: number): void {
+    if (index >= this.#blocks.length) {
+      const blocks = new Float64Array(Math.min(this.#capacity, 2 * (index + 1)));
+      blocks.set(this.#blocks);
+      this.#blocks = blocks;
+    }
     this.#blocks[index] = offset;
+    this.#used = Math.max(this.#used, index + 1);
     this.#dirty.add(index);
   }
 
   /** Makes room in memory; `moveTo` must follow before the table is written. */
   extend(capacity: number): void {
-    const blocks = new Float64Array(capacity);
-    blocks.set(this.#blocks);
-    this.#blocks = blocks;
+    this.#capacity = capacity;
   }
 
   /** A place for the extended table. */
@@ -101,15 +119,22 @@ export class RefcountTable {
   }
 }
 
+/** Bytes up to where nothing but zeros follow, in whole pieces. */
+function usedBytes(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0 && isZero(bytes.subarray(Math.max(0, end - PIECE), end))) end -= PIECE;
+  return Math.max(0, end);
+}
+
 /** @throws CalveError `corrupt` when the table or a block that it names lies outside the file; `io` */
 export async function readRefcountTable(file: ImageFile, header: Qcow2Header): Promise<RefcountTable> {
   const { refcountTableOffset: offset, clusterSize } = header;
   const length = header.refcountTableClusters * clusterSize;
-  const table = new RefcountTable(await file.readStructure('the refcount table', offset, length), {
-    offset,
-    length,
-  });
-  for (let index = 0; index < table.capacity; index += 1) {
+  const bytes = await file.readStructure('the refcount table', offset, length);
+  const table = new RefcountTable(bytes, { offset, length });
+  // Given back at once: of many images opened one after the other, the collector would let megabytes pile up.
+  bytes.buffer.transfer(0);
+  for (let index = 0; index < table.used; index += 1) {
     const block = table.blockOffset(index);
     if (block % clusterSize === 0 && block < file.end) continue;
     throw new CalveError(

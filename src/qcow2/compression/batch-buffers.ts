@@ -25,8 +25,9 @@ export class BatchBuffers {
   take(): BufferPair {
     return (
       this.#free.pop() ?? {
-        input: new Uint8Array(this.#inputLength),
-        output: new Uint8Array(this.#outputLength),
+        // What is in them does not count before it is written.
+        input: Buffer.allocUnsafeSlow(this.#inputLength),
+        output: Buffer.allocUnsafeSlow(this.#outputLength),
       }
     );
   }

@@ -1,10 +1,11 @@
-// npm run bench [-- [read] [write] [check] [open] [store] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
+// npm run bench [-- [read] [write] [check] [open] [store] [scale] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import type { BenchCase, BenchScene } from './bench-case.ts';
 import { checkCases } from './cases/check.ts';
 import { openCases } from './cases/open.ts';
 import { readCases } from './cases/read.ts';
+import { scaleCases } from './cases/scale.ts';
 import { storeCases } from './cases/store.ts';
 import { writeCases } from './cases/write.ts';
 import { type Measured, measure } from './measure.ts';
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, (scene: BenchScene) => BenchCase[]>> = {
   check: checkCases,
   open: openCases,
   store: storeCases,
+  scale: scaleCases,
 };
 const LEAST_RUNS = 5;
 

@@ -28,13 +28,12 @@ export class LogPrinter {
 
   print(version: VersionInfo): void {
     const rows = this.#graph?.place(version.digest, version.parents);
-    if (this.#between !== undefined) this.#output.print(this.#between);
-    for (const row of rows?.above ?? []) this.#output.print(row);
-    for (const [at, line] of this.#text(version).entries()) {
+    const text = this.#text(version).map((line, at) => {
       const drawn = at === 0 ? rows?.first : rows?.more;
-      this.#output.print(drawn === undefined ? line : `${drawn} ${line}`.trimEnd());
-    }
-    for (const row of rows?.below ?? []) this.#output.print(row);
+      return drawn === undefined ? line : `${drawn} ${line}`.trimEnd();
+    });
+    const between = this.#between === undefined ? [] : [this.#between];
+    this.#output.printLines([...between, ...(rows?.above ?? []), ...text, ...(rows?.below ?? [])]);
     if (!this.#oneline) this.#between = rows?.below.length === 0 ? rows.more.trimEnd() : '';
   }
 

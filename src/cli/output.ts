@@ -19,14 +19,19 @@ export class Output {
     process.stdout.write(`${line}\n`);
   }
 
+  /** Lines of data, in one write: a listing may have thousands. */
+  printLines(lines: readonly string[]): void {
+    if (lines.length > 0) this.print(lines.join('\n'));
+  }
+
   /** The names of what was listed, one a line. */
-  printNames(listed: Iterable<{ readonly name: string }>): void {
-    for (const { name } of listed) this.print(name);
+  printNames(listed: readonly { readonly name: string }[]): void {
+    this.printLines(listed.map(({ name }) => name));
   }
 
   /** A table, its headings in bold. */
   printTable(lines: readonly string[]): void {
-    for (const [at, line] of lines.entries()) this.print(at === 0 ? this.colors.bold(line) : line);
+    this.printLines(lines.map((line, at) => (at === 0 ? this.colors.bold(line) : line)));
   }
 
   /** Data as JSON, two spaces a level. */

@@ -28,46 +28,80 @@ export function imageLockHolders(path: string): LockHolder[] {
   return file ? lockHoldersOf(file) : [];
 }
 
-/** As `imageLockHolders`, of a file that is open. */
+/** As `imageLockHolders`, of a file that was looked at before. */
 export function lockHoldersOf(file: FileIdentity): LockHolder[] {
-  if (!mayBeLocked(file)) return [];
-  const holders: LockHolder[] = [];
+  return lockHoldersOfAll([file])[0] ?? [];
+}
+
+/** As `lockHoldersOf`, of many files for the price of one; in their order. */
+export function lockHoldersOfAll(files: readonly FileIdentity[]): LockHolder[][] {
+  const inodes = lockedInodes();
+  const asked = new Map<string, LockHolder[]>();
+  const all = files.map((file): LockHolder[] => {
+    if (!inodes.has(file.inode)) return [];
+    const key = keyOf(file.device, file.inode);
+    const holders = asked.get(key) ?? [];
+    asked.set(key, holders);
+    return holders;
+  });
+  if (asked.size === 0) return all;
   for (const pid of list('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
-    const locks = locksOf(pid, file);
-    if (locks.length === 0) continue;
-    const writing = locks.some(({ start, end }) => start <= WRITING && WRITING <= end);
-    holders.push({ pid: Number(pid), command: commandOf(pid), access: writing ? 'write' : 'read' });
+    for (const [file, locks] of locksOf(pid, asked)) {
+      const writing = locks.some(({ start, end }) => start <= WRITING && WRITING <= end);
+      asked
+        .get(file)
+        ?.push({ pid: Number(pid), command: commandOf(pid), access: writing ? 'write' : 'read' });
+    }
   }
-  return holders;
+  return all;
 }
 
-/** proc(5), /proc/locks: no line of any process names the inode. Open file descriptions stand there without pid. */
-function mayBeLocked(file: FileIdentity): boolean {
-  return read('/proc/locks').includes(`:${file.inode} `);
+function keyOf(device: bigint, inode: bigint): string {
+  return `${device}:${inode}`;
 }
 
-/** The byte ranges, both ends in them, that a process has locked in a file. */
-function locksOf(pid: string, file: FileIdentity): { start: number; end: number }[] {
-  const locks: { start: number; end: number }[] = [];
+/**
+ * The inodes that some process has a lock on, of whatever device. proc(5), /proc/locks:
+ * `1: OFDLCK ADVISORY READ -1 08:01:1234 100 101`; open file descriptions stand there without pid.
+ */
+function lockedInodes(): Set<bigint> {
+  return new Set(
+    [...read('/proc/locks').matchAll(/ \w+:\w+:(\d+) /g)].map(([, inode = '0']) => BigInt(inode)),
+  );
+}
+
+interface LockedRange {
+  /** Both in it. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The byte ranges that a process has locked in those of the asked files that it has open. */
+function locksOf(pid: string, asked: ReadonlyMap<string, unknown>): Map<string, LockedRange[]> {
+  const found = new Map<string, LockedRange[]>();
   for (const fd of list(`/proc/${pid}/fd`)) {
-    if (!isSame(`/proc/${pid}/fd/${fd}`, file)) continue;
+    const file = fileAt(`/proc/${pid}/fd/${fd}`);
+    if (file === undefined || !asked.has(file)) continue;
     // `lock: 1: OFDLCK ADVISORY READ -1 08:01:1234 100 101`, the last word EOF when the range has no end.
     for (const [, start, end] of read(`/proc/${pid}/fdinfo/${fd}`).matchAll(
       /^lock:.* OFDLCK .* (\d+) (\w+)$/gm,
     )) {
-      locks.push({ start: Number(start), end: end === 'EOF' ? Number.POSITIVE_INFINITY : Number(end) });
+      const range = { start: Number(start), end: end === 'EOF' ? Number.POSITIVE_INFINITY : Number(end) };
+      const ranges = found.get(file);
+      if (ranges === undefined) found.set(file, [range]);
+      else ranges.push(range);
     }
   }
-  return locks;
+  return found;
 }
 
-function isSame(path: string, file: FileIdentity): boolean {
+function fileAt(path: string): string | undefined {
   try {
     const stats = statSync(path, { bigint: true });
-    return stats.ino === file.inode && stats.dev === file.device;
+    return keyOf(stats.dev, stats.ino);
   } catch {
-    return false; // closed meanwhile, or not ours to look at
+    return undefined; // closed meanwhile, or not ours to look at
   }
 }
 

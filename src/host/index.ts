@@ -4,7 +4,7 @@ export { lock, tryLock, unlock } from './file-lock.ts';
 export { type FileStat, statFile } from './file-stat.ts';
 export { HostFile } from './host-file.ts';
 export { type ImageAccess, type ImageLock, lockImage } from './image-lock.ts';
-export { imageLockHolders, type LockHolder } from './image-lock-holders.ts';
+export { imageLockHolders, type LockHolder, lockHoldersOfAll } from './image-lock-holders.ts';
 export { isImmutable, makeMutable, setImmutable } from './immutable.ts';
 export { type Libzstd, libzstdIfAny } from './libzstd.ts';
 export { makeFolder } from './make-folder.ts';

@@ -14,10 +14,21 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-export const descriptorSchema: v.GenericSchema<unknown, Descriptor> = v.looseObject({
-  mediaType: v.pipe(v.string(), v.nonEmpty()),
-  digest: digestSchema,
-  size: byteCount,
-  artifactType: v.optional(v.string()),
-  annotations: v.optional(v.record(v.string(), v.string())),
-});
+export const descriptorSchema: v.GenericSchema<unknown, Descriptor> = descriptorWhose(
+  v.pipe(v.string(), v.nonEmpty()),
+);
+
+/** A descriptor of something of one media type. */
+export function descriptorOf(mediaType: string): v.GenericSchema<unknown, Descriptor> {
+  return descriptorWhose(v.literal(mediaType));
+}
+
+function descriptorWhose(mediaType: v.GenericSchema<unknown, string>): v.GenericSchema<unknown, Descriptor> {
+  return v.looseObject({
+    mediaType,
+    digest: digestSchema,
+    size: byteCount,
+    artifactType: v.optional(v.string()),
+    annotations: v.optional(v.record(v.string(), v.string())),
+  });
+}

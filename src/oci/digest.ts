@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as v from 'valibot';
 import { CalveError } from '../errors/index.ts';
 
@@ -26,7 +26,7 @@ export const digestSchema: v.GenericSchema<unknown, Digest> = v.custom<Digest>(
 
 /** The digest of `bytes`. */
 export function digestOf(bytes: Uint8Array | string): Digest {
-  return digestOfHex(createHash('sha256').update(bytes).digest('hex'));
+  return `sha256:${hash('sha256', bytes)}`;
 }
 
 /** The hex part of a digest. */

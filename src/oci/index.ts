@@ -13,7 +13,7 @@ export {
 } from './digest.ts';
 export { EMPTY_INDEX, type ImageIndex, imageIndexSchema } from './image-index.ts';
 export { IMAGE_LAYOUT, type ImageLayout, imageLayoutSchema } from './image-layout.ts';
-export { descriptorsIn, type Manifest, manifestSchema } from './manifest.ts';
+export { artifactSchema, descriptorsIn, type Manifest, manifestSchema } from './manifest.ts';
 export {
   ANNOTATION_CREATED,
   ANNOTATION_REF_NAME,

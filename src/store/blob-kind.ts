@@ -9,6 +9,11 @@ import type { BlobKind } from './types.ts';
 export async function blobKind(context: StoreContext, census: Census, digest: Digest): Promise<BlobKind> {
   if (census.manifests.has(digest)) return 'manifest';
   if (census.configs.has(digest)) return 'config';
+  return kindAsItBegins(context, digest);
+}
+
+/** What a blob that no version names is: a layer, or other. */
+export async function kindAsItBegins(context: StoreContext, digest: Digest): Promise<BlobKind> {
   await using file = await openFile(context.layout.blob(digest));
   return (await isQcow2File(file)) ? 'layer' : 'other';
 }

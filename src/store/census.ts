@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { type Digest, EMPTY_INDEX, type ImageIndex } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
@@ -39,14 +40,25 @@ export async function takeCensus(context: StoreContext, onBroken?: OnBroken): Pr
   };
 }
 
-async function envDocuments(parent: string, onBroken?: OnBroken): Promise<Map<string, EnvDocument>> {
+/** What lies in `envs/` or `trash/`, by name. */
+export async function envDocuments(parent: string, onBroken?: OnBroken): Promise<Map<string, EnvDocument>> {
   const found = new Map<string, EnvDocument>();
   for (const name of await listFolder(parent)) {
     const path = join(parent, name, ENV_DOCUMENT);
-    const env = await unlessBroken(path, () => readEnvDocument(path), onBroken);
+    const env = await unlessBroken(path, () => readIfThere(path), onBroken);
     if (env !== undefined) found.set(name, env);
   }
   return found;
+}
+
+/** undefined when the whole folder went away meanwhile, of which those without the store lock may hear. */
+async function readIfThere(path: string): Promise<EnvDocument | undefined> {
+  try {
+    return await readEnvDocument(path);
+  } catch (error) {
+    if (CalveError.is(error, 'not-found') && !existsSync(dirname(path))) return undefined;
+    throw error;
+  }
 }
 
 async function unlessBroken<T>(

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { CalveError } from '../errors/index.ts';
-import { renameDurably, syncFolder } from '../host/index.ts';
+import { renameDurably, statFile, syncFolder } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 import type { EnvDocument } from './env-document.ts';
 import { checkEnvName, makeEnvName } from './env-name.ts';
 import { resolveExpression } from './expressions.ts';
 import { doMove, moveFolder } from './journal.ts';
-import { envInfo } from './list-envs.ts';
+import { envInfos } from './list-envs.ts';
 import { locked, settled } from './locking.ts';
 import { now } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { overlayImage, stageEnv } from './stage-env.ts';
-import { listFolder, makeStagedFolder, openStaging, type Staging } from './staging.ts';
+import { makeStagedFolder, openStaging, type Staging } from './staging.ts';
 import type { EnvInfo } from './types.ts';
 
 /**
@@ -33,7 +33,8 @@ export async function createEnvs(
   const resolved = await resolveExpression(context, expression);
   const version = await readVersion(context, resolved.version);
   await verifyChain(context, version.layers);
-  if (wanted !== undefined) await refuseTaken(context, wanted);
+  const isTaken = (each: string): boolean => statFile(context.layout.env(each)) !== undefined;
+  refuse(wanted?.find(isTaken));
 
   await using staging = await openStaging(context);
   const { machine } = version.config;
@@ -52,13 +53,12 @@ export async function createEnvs(
     // The version too: its layers may be there for another's sake when gc has taken it away.
     await readVersion(context, version.digest);
     await verifyChain(context, version.layers);
-    const taken = new Set(await listFolder(context.layout.envs));
-    const chosen = wanted ?? madeUpNames(count, taken);
-    refuse(chosen.find((each) => taken.has(each)));
+    const chosen = wanted ?? madeUpNames(count, isTaken);
+    refuse(chosen.find(isTaken));
     await putInPlace(context, staging, chosen);
     return chosen;
   });
-  return await Promise.all(names.map((each) => envInfo(context, each, env)));
+  return envInfos(context, names, env);
 }
 
 /** How many envs are written at a time: the kernel joins their syncs. */
@@ -95,18 +95,11 @@ function namesFor(name: string, count: number): string[] {
   return Array.from({ length: count }, (_, at) => checkEnvName(`${name}-${at + 1}`));
 }
 
-function madeUpNames(count: number, taken: ReadonlySet<string>): string[] {
-  const all = new Set(taken);
-  return Array.from({ length: count }, () => {
-    const name = makeEnvName(all);
-    all.add(name);
-    return name;
-  });
-}
-
-async function refuseTaken(context: StoreContext, names: readonly string[]): Promise<void> {
-  const taken = new Set(await listFolder(context.layout.envs));
-  refuse(names.find((name) => taken.has(name)));
+/** Asks of each name alone whether it is taken: a store may have thousands of envs. */
+function madeUpNames(count: number, isTaken: (name: string) => boolean): string[] {
+  const chosen = new Set<string>();
+  while (chosen.size < count) chosen.add(makeEnvName((name) => chosen.has(name) || isTaken(name)));
+  return [...chosen];
 }
 
 function refuse(name: string | undefined): void {

@@ -1,31 +1,30 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { sep } from 'node:path';
 import { errnoOf, systemError } from '../errors/index.ts';
 
-/** A file or folder and the storage that it takes, bytes. */
-export interface Used {
-  readonly path: string;
-  readonly bytes: number;
-}
+/** Told of a file or folder, and of the bytes of storage that it takes. */
+type OnUsed = (path: string, bytes: number) => void;
 
 /** Everything below a folder, and the folder, as `du` counts: a file with two names once. What goes away is left out. */
-export function* diskUsage(folder: string, seen: Set<string> = new Set()): Generator<Used> {
-  const stat = lstatIfThere(folder);
+export function diskUsage(folder: string, onUsed: OnUsed): void {
+  visit(folder, onUsed, new Set());
+}
+
+/** One status a file and one listing a folder: a store has thousands. */
+function visit(path: string, onUsed: OnUsed, seen: Set<string>): void {
+  const stat = lstatIfThere(path);
   if (stat === undefined) return;
-  yield { path: folder, bytes: stat.blocks * 512 };
-  for (const entry of listIfThere(folder)) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      yield* diskUsage(path, seen);
-      continue;
-    }
-    const file = lstatIfThere(path);
-    if (file === undefined) continue;
-    const identity = `${file.dev}:${file.ino}`;
-    if (file.nlink > 1 && seen.has(identity)) continue;
-    seen.add(identity);
-    yield { path, bytes: file.blocks * 512 };
+  if (stat.isDirectory()) {
+    onUsed(path, stat.blocks * 512);
+    for (const name of listIfThere(path)) visit(`${path}${sep}${name}`, onUsed, seen);
+    return;
   }
+  if (stat.nlink > 1) {
+    const identity = `${stat.dev}:${stat.ino}`;
+    if (seen.has(identity)) return;
+    seen.add(identity);
+  }
+  onUsed(path, stat.blocks * 512);
 }
 
 function lstatIfThere(path: string): Stats | undefined {
@@ -36,9 +35,9 @@ function lstatIfThere(path: string): Stats | undefined {
   }
 }
 
-function listIfThere(path: string) {
+function listIfThere(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true });
+    return readdirSync(path);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
     throw systemError(`cannot list ${path}`, error);

@@ -31,9 +31,10 @@ const SECOND = `
 
 /**
  * A friendly name that is not taken: `quiet-otter`, and with a number when the friendly ones run out.
+ * @param isTaken whether an env has a name
  * @param random numbers from 0 up to 1
  */
-export function makeEnvName(taken: ReadonlySet<string>, random: () => number = Math.random): string {
+export function makeEnvName(isTaken: (name: string) => boolean, random: () => number = Math.random): string {
   const pick = (text: string): string => {
     const words = text.trim().split(/\s+/);
     return words[Math.floor(random() * words.length)] ?? 'env';
@@ -41,6 +42,6 @@ export function makeEnvName(taken: ReadonlySet<string>, random: () => number = M
   for (let attempt = 0; ; attempt++) {
     const name = `${pick(FIRST)}-${pick(SECOND)}`;
     const numbered = attempt < 8 ? name : `${name}-${Math.floor(random() * 10 ** Math.min(9, attempt - 5))}`;
-    if (!taken.has(numbered)) return numbered;
+    if (!isTaken(numbered)) return numbered;
   }
 }

@@ -1,13 +1,17 @@
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { type Digest, hexOf } from '../oci/index.ts';
 
 /** Where things lie in a store. Every path is absolute. */
 export class StoreLayout {
   /** The store's folder, as an absolute real path: two spellings of one store are one. */
   readonly folder: string;
+  readonly blobs: string;
+  readonly envs: string;
 
   constructor(folder: string) {
     this.folder = folder;
+    this.blobs = join(folder, 'blobs', 'sha256');
+    this.envs = join(folder, 'envs');
   }
 
   get index(): string {
@@ -19,14 +23,8 @@ export class StoreLayout {
   get ociLayout(): string {
     return join(this.folder, 'oci-layout');
   }
-  get blobs(): string {
-    return join(this.folder, 'blobs', 'sha256');
-  }
   get stamps(): string {
     return join(this.folder, 'stamps');
-  }
-  get envs(): string {
-    return join(this.folder, 'envs');
   }
   get trash(): string {
     return join(this.folder, 'trash');
@@ -47,24 +45,29 @@ export class StoreLayout {
   get tmp(): string {
     return join(this.folder, 'tmp');
   }
+  /** What `knownVersions` keeps. May be deleted at any time; its folder is made when there is something to keep. */
+  get knownVersions(): string {
+    return join(this.folder, 'cache', 'versions');
+  }
   get lock(): string {
     return join(this.folder, 'lock');
   }
 
+  // Of thousands of these, `join` is a good part of what a listing costs.
   blob(digest: Digest): string {
-    return join(this.blobs, hexOf(digest));
+    return `${this.blobs}${sep}${hexOf(digest)}`;
   }
   stamp(digest: Digest): string {
     return join(this.stamps, `${hexOf(digest)}.json`);
   }
   env(name: string): string {
-    return join(this.envs, name);
+    return `${this.envs}${sep}${name}`;
   }
   overlay(name: string): string {
-    return join(this.envs, name, OVERLAY);
+    return `${this.envs}${sep}${name}${sep}${OVERLAY}`;
   }
   envDocument(name: string): string {
-    return join(this.envs, name, ENV_DOCUMENT);
+    return `${this.envs}${sep}${name}${sep}${ENV_DOCUMENT}`;
   }
   trashed(id: string): string {
     return join(this.trash, id);

@@ -1,5 +1,5 @@
 import { CalveError } from '../errors/index.ts';
-import { imageLockHolders, statFile } from '../host/index.ts';
+import { type FileStat, lockHoldersOfAll, statFile } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 import { type EnvDocument, readEnvDocument } from './env-document.ts';
 import { checkEnvName } from './env-name.ts';
@@ -10,16 +10,17 @@ import type { EnvInfo } from './types.ts';
 /** Every environment, by name: a document and a stat each, and no lock. */
 export async function listEnvs(context: StoreContext): Promise<EnvInfo[]> {
   await settled(context);
-  const found: EnvInfo[] = [];
+  const found: FoundEnv[] = [];
   for (const name of await listFolder(context.layout.envs)) {
     try {
-      found.push(await envInfo(context, name, await readEnvDocument(context.layout.envDocument(name))));
+      const env = await readEnvDocument(context.layout.envDocument(name));
+      found.push({ name, env, overlay: statOverlay(context, name) });
     } catch (error) {
       // One that was removed while we look is no longer listed.
       if (statFile(context.layout.env(name)) !== undefined) throw error;
     }
   }
-  return found;
+  return infosOf(found);
 }
 
 export async function getEnv(context: StoreContext, name: string): Promise<EnvInfo> {
@@ -43,20 +44,43 @@ export async function envPath(context: StoreContext, name: string): Promise<stri
 
 /** An env as it is listed. Takes no lock: a virtual machine that starts meanwhile must get its own. */
 export async function envInfo(context: StoreContext, name: string, env: EnvDocument): Promise<EnvInfo> {
+  const [info] = envInfos(context, [name], env);
+  if (info === undefined) throw new TypeError('one env has one info');
+  return info;
+}
+
+/** As `envInfo`, of several envs that have one document. */
+export function envInfos(context: StoreContext, names: readonly string[], env: EnvDocument): EnvInfo[] {
+  return infosOf(names.map((name) => ({ name, env, overlay: statOverlay(context, name) })));
+}
+
+interface FoundEnv {
+  readonly name: string;
+  readonly env: EnvDocument;
+  readonly overlay: FileStat;
+}
+
+/** Asks once who has any of the overlays open. */
+function infosOf(found: readonly FoundEnv[]): EnvInfo[] {
+  const holders = lockHoldersOfAll(found.map(({ overlay }) => overlay));
+  return found.map(({ name, env, overlay }, at) => {
+    const inUse = holders[at] ?? [];
+    return {
+      name,
+      version: env.version,
+      ref: env.ref,
+      created: env.created,
+      changedBytes: overlay.allocated,
+      state: inUse.length === 0 ? 'idle' : { inUse },
+    };
+  });
+}
+
+function statOverlay(context: StoreContext, name: string): FileStat {
   const path = context.layout.overlay(name);
   const stat = statFile(path);
-  if (stat === undefined) {
-    throw new CalveError('corrupt', `environment ${name}: its overlay is missing: ${path}`, {
-      hint: `calve rm --force ${name}`,
-    });
-  }
-  const holders = imageLockHolders(path);
-  return {
-    name,
-    version: env.version,
-    ref: env.ref,
-    created: env.created,
-    changedBytes: stat.allocated,
-    state: holders.length === 0 ? 'idle' : { inUse: holders },
-  };
+  if (stat !== undefined) return stat;
+  throw new CalveError('corrupt', `environment ${name}: its overlay is missing: ${path}`, {
+    hint: `calve rm --force ${name}`,
+  });
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { CalveError, systemError } from '../errors/index.ts';
 import { digestOf, digestOfHex, isHex } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
@@ -21,8 +21,22 @@ export async function* manifestsOf(
   prefix = '',
   onBroken?: OnBroken,
 ): AsyncGenerator<DecodedManifest> {
-  for (const hex of await listFolder(context.layout.blobs)) {
-    if (!hex.startsWith(prefix) || !isHex(hex)) continue;
+  const names = await listFolder(context.layout.blobs);
+  yield* manifestsAmong(
+    context,
+    names.filter((name) => name.startsWith(prefix)),
+    onBroken,
+  );
+}
+
+/** As `manifestsOf`, of some of the files of `blobs/`. */
+export async function* manifestsAmong(
+  context: StoreContext,
+  names: readonly string[],
+  onBroken?: OnBroken,
+): AsyncGenerator<DecodedManifest> {
+  for (const hex of names) {
+    if (!isHex(hex)) continue;
     const digest = digestOfHex(hex);
     const path = context.layout.blob(digest);
     const text = readSmallDocument(path);
@@ -54,17 +68,18 @@ function isVersion(text: string): boolean {
 }
 
 const BRACE = 0x7b;
+/** More than nearly every manifest has, and little to read of a layer in vain. */
+const beginning: Buffer = Buffer.alloc(8192);
 
 /** A small JSON file's text; undefined for anything else, and where it went away meanwhile. */
 function readSmallDocument(path: string): string | undefined {
   try {
-    if ((statSync(path, { throwIfNoEntry: false })?.size ?? Number.POSITIVE_INFINITY) > LARGEST_MANIFEST)
-      return undefined;
     const fd = openSync(path, 'r');
     try {
-      const first = Buffer.alloc(1);
-      if (readSync(fd, first, 0, 1, 0) === 0 || first[0] !== BRACE) return undefined;
-      return readFileSync(fd, 'utf8');
+      const count = readSync(fd, beginning, 0, beginning.length, 0);
+      if (count === 0 || beginning[0] !== BRACE) return undefined;
+      if (count < beginning.length) return beginning.toString('utf8', 0, count);
+      return fstatSync(fd).size > LARGEST_MANIFEST ? undefined : readFileSync(fd, 'utf8');
     } finally {
       closeSync(fd);
     }

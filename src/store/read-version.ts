@@ -5,14 +5,26 @@ import type { StoreContext } from './context.ts';
 import { readText } from './read-text.ts';
 import { refsTo } from './ref-index.ts';
 import type { VersionInfo } from './types.ts';
-import { decodeConfig, decodeManifest, type VersionDocument } from './version-document.ts';
+import {
+  type DecodedManifest,
+  decodeConfig,
+  decodeManifest,
+  type VersionDocument,
+} from './version-document.ts';
 
 /**
  * Reads a version's two documents, and checks that their bytes hash to their names.
  * @throws CalveError `not-found`; `changed`; `corrupt` naming the field
  */
 export async function readVersion(context: StoreContext, digest: Digest): Promise<VersionDocument> {
-  const manifest = decodeManifest(await readBlobText(context, digest, 'manifest'), digest);
+  return readConfigOf(context, decodeManifest(await readBlobText(context, digest, 'manifest'), digest));
+}
+
+/** The version of a manifest that was read: its config is read too. Errors as `readVersion`. */
+export async function readConfigOf(
+  context: StoreContext,
+  manifest: DecodedManifest,
+): Promise<VersionDocument> {
   return decodeConfig(manifest, await readBlobText(context, manifest.config.digest, 'config'));
 }
 

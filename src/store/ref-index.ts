@@ -50,11 +50,22 @@ export function versionOfRef(index: ImageIndex, name: string): Digest | undefine
   return findRef(index, name)?.version;
 }
 
+/** For each index that was asked, its refs by version: a log asks it once a version. */
+const named = new WeakMap<ImageIndex, Map<Digest, string[]>>();
+
 /** The names of the refs that point at a version, sorted. */
-export function refsTo(index: ImageIndex, version: Digest): string[] {
-  return refsOf(index)
-    .filter((ref) => ref.version === version)
-    .map((ref) => ref.name);
+export function refsTo(index: ImageIndex, version: Digest): readonly string[] {
+  let byVersion = named.get(index);
+  if (byVersion === undefined) {
+    byVersion = new Map();
+    for (const ref of refsOf(index)) {
+      const names = byVersion.get(ref.version);
+      if (names === undefined) byVersion.set(ref.version, [ref.name]);
+      else names.push(ref.name);
+    }
+    named.set(index, byVersion);
+  }
+  return byVersion.get(version) ?? [];
 }
 
 /**

@@ -15,8 +15,8 @@ import { now } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { stageEnv } from './stage-env.ts';
-import { readConfig } from './store-config.ts';
 import { makeStagedFolder, openStaging, writeStaged } from './staging.ts';
+import { readConfig } from './store-config.ts';
 import { newTrashId, trashEntry } from './trash-entries.ts';
 import type { ResetResult } from './types.ts';
 

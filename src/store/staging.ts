@@ -3,8 +3,8 @@ import { fchmod } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type HostFile, makeMutable, openFile, renameDurably, statFile, tryLock } from '../host/index.ts';
 import { CalveError, errnoOf, systemError } from '../errors/index.ts';
+import { type HostFile, makeMutable, openFile, renameDurably, statFile, tryLock } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 
 const LOCK = '.lock';

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/index.ts';
-import type { VersionDocument } from './version-document.ts';
+import type { KnownVersion } from './known-versions.ts';
 
 /** Something that needs a version: a ref, an env, an entry of the trash. */
 export interface Need {
@@ -19,7 +19,7 @@ export type Owner = string | typeof SHARED | undefined;
  * children before their parents, for what needs a child needs its ancestors too.
  */
 export function blobOwners(
-  versions: ReadonlyMap<Digest, VersionDocument>,
+  versions: ReadonlyMap<Digest, KnownVersion>,
   needs: readonly Need[],
 ): Map<Digest, Owner> {
   const ofVersion = new Map<Digest, Owner>();
@@ -28,12 +28,14 @@ export function blobOwners(
   for (const version of childrenFirst(versions)) {
     const owner = ofVersion.get(version.digest);
     for (const parent of version.config.parents) ofVersion.set(parent, both(ofVersion.get(parent), owner));
-    const layers = version.layers.map((layer) => layer.digest);
-    for (const blob of [version.digest, version.configDigest, ...layers]) {
-      owners.set(blob, both(owners.get(blob), owner));
-    }
+    for (const blob of blobsOf(version)) owners.set(blob, both(owners.get(blob), owner));
   }
   return owners;
+}
+
+/** What a version consists of: its manifest, its config, its layers. */
+export function blobsOf(version: KnownVersion): Digest[] {
+  return [version.digest, version.configDigest, ...version.layers.map((layer) => layer.digest)];
 }
 
 function both(a: Owner, b: Owner): Owner {
@@ -41,13 +43,13 @@ function both(a: Owner, b: Owner): Owner {
   return b === undefined ? a : SHARED;
 }
 
-function childrenFirst(versions: ReadonlyMap<Digest, VersionDocument>): VersionDocument[] {
+function childrenFirst(versions: ReadonlyMap<Digest, KnownVersion>): KnownVersion[] {
   const children = new Map<Digest, number>();
   for (const { config } of versions.values()) {
     for (const parent of config.parents) children.set(parent, (children.get(parent) ?? 0) + 1);
   }
   const ready = [...versions.values()].filter((version) => !children.has(version.digest));
-  const ordered: VersionDocument[] = [];
+  const ordered: KnownVersion[] = [];
   for (let version = ready.pop(); version !== undefined; version = ready.pop()) {
     ordered.push(version);
     for (const digest of version.config.parents) {

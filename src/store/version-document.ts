@@ -2,16 +2,15 @@ import * as v from 'valibot';
 import { CalveError } from '../errors/index.ts';
 import {
   ANNOTATION_CREATED,
+  artifactSchema,
   byteCount,
   canonicalJson,
   type Descriptor,
   type Digest,
-  descriptorSchema,
   digestOf,
   digestSchema,
   type Manifest,
   MEDIA_TYPE_MANIFEST,
-  manifestSchema,
   parseDocument,
 } from '../oci/index.ts';
 import type { LayerInfo, MachineSettings, Made } from './types.ts';
@@ -51,17 +50,11 @@ const configSchema: v.GenericSchema<unknown, VersionConfig> = v.looseObject({
   made: v.looseObject({ command: v.string(), from: v.optional(v.string()) }),
 });
 
-const versionManifestSchema = v.intersect([
-  manifestSchema,
-  v.looseObject({
-    artifactType: v.literal(VERSION_TYPE),
-    config: v.intersect([descriptorSchema, v.looseObject({ mediaType: v.literal(CONFIG_TYPE) })]),
-    layers: v.pipe(
-      v.array(v.intersect([descriptorSchema, v.looseObject({ mediaType: v.literal(LAYER_TYPE) })])),
-      v.minLength(1),
-    ),
-  }),
-]);
+const versionManifestSchema = artifactSchema({
+  artifact: VERSION_TYPE,
+  config: CONFIG_TYPE,
+  layer: LAYER_TYPE,
+});
 
 /** A version as its two documents say it. */
 export interface VersionDocument {

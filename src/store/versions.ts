@@ -31,9 +31,12 @@ export class Versions {
     return getVersion(this.#context, expression);
   }
 
-  /** The version and its ancestors, newest first, each read when it is asked for. */
+  /**
+   * The version and its ancestors, newest first, each read when it is asked for.
+   * @param expression without it, those of every ref
+   */
   async *log(
-    expression: string,
+    expression?: string,
     options: { readonly limit?: number | undefined } = {},
   ): AsyncGenerator<VersionInfo> {
     const { logVersions } = await import('./log-versions.ts');

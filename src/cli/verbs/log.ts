@@ -1,5 +1,4 @@
 import type { VersionInfo } from '../../store/index.ts';
-import { historyOf } from '../history.ts';
 import { LogPrinter } from '../log-printer.ts';
 import { printMoves } from '../moves-printer.ts';
 import { positiveInteger } from '../positive-integer.ts';
@@ -36,20 +35,15 @@ export const log: Verb = {
           const moves = await store.refs.history(ref, { limit: options.number });
           return printMoves(output, moves, options);
         }
-        // A name that is mistyped is an error; a ref of the list that is removed meanwhile is not.
-        const heads = ref === undefined ? (await store.refs.list()).map((each) => each.version) : [ref];
-        if (ref !== undefined) await store.versions.get(ref);
         const printer = new LogPrinter(output, options);
         const all: VersionInfo[] = [];
         let shown = 0;
-        const limit = options.number ?? Number.POSITIVE_INFINITY;
-        for await (const version of historyOf(store, heads)) {
+        for await (const version of store.versions.log(ref, { limit: options.number })) {
           signal.throwIfAborted();
           if (options.json === true) all.push(version);
           else if (output.quiet) output.print(shortDigest(version.digest));
           else printer.print(version);
           shown += 1;
-          if (shown === limit) break;
         }
         if (options.json === true) output.printJson(all);
         else if (shown === 0) output.say('no versions yet; to make one: calve import FILE REF');

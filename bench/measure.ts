@@ -1,4 +1,5 @@
 import type { BenchCase } from './bench-case.ts';
+import { median } from './median.ts';
 
 /** What came of a case: work per second, medians over all runs. */
 export interface Measured {
@@ -26,11 +27,4 @@ export async function measure(bench: BenchCase, runs: number): Promise<Measured>
   }
   const { name, unit, amount } = bench;
   return { name, unit, calve: amount / median(calve), peer: amount / median(peer), runs };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low = 0, high = low] = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1);
-  return (low + high) / 2;
 }

@@ -27,7 +27,13 @@ export { followDataFile } from './follow-data-file.ts';
 export type { HeaderExtension } from './header-extensions.ts';
 export type { AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures } from './header-fields.ts';
 export type { ImageStorage } from './image-storage.ts';
-export { type LayerOptions, type LayerSummary, writeLayer } from './layer/write-layer.ts';
+export {
+  type LayerOptions,
+  type LayerPart,
+  type LayerSummary,
+  writeLayer,
+  writeLayerPart,
+} from './layer/write-layer.ts';
 export { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
 export { Qcow2Disk } from './qcow2-disk.ts';
 export type { CompressionType, CryptMethod, Qcow2Header } from './qcow2-header.ts';

@@ -1,22 +1,33 @@
 import { CalveError } from '../errors/index.ts';
 import { hexOf } from '../oci/index.ts';
-import { type BackingPolicy, type BackingRequest, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
+import { type BackingPolicy, type BackingRequest, Chain, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
 import type { StoreContext } from './context.ts';
 import { overlayBacking } from './layout.ts';
 import { verifyChain, verifyOpened } from './protection.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
 
+/** QEMU sets no bound either; the manifest does. */
+const NO_BOUND = Number.MAX_SAFE_INTEGER;
+/** Memory for a disk that is read once: its tables and what is being unpacked. */
+const READ_ONCE = { maxDepth: NO_BOUND, tableBytes: 2 ** 23, clusterBytes: 2 ** 22 };
+
 /** How an image that stands on a chain names the chain's last layer. */
 type Naming = (layer: LayerInfo) => string;
+
+/** How a chain is opened. */
+interface OpenOptions extends WorkOptions {
+  /** The disk will be read once, from its beginning to its end, so that no unpacked cluster is worth keeping. */
+  readonly once?: boolean;
+}
 
 /** Opens a version's disk for reading, every layer verified and under QEMU's lock for reading. */
 export async function openChain(
   context: StoreContext,
   layers: readonly LayerInfo[],
-  options: WorkOptions = {},
+  options: OpenOptions = {},
 ): Promise<Qcow2Disk> {
   await verifyChain(context, layers, options);
-  return openLayers(context, layers);
+  return openLayers(context, layers, options.once === true ? Chain.begin(READ_ONCE) : undefined);
 }
 
 /**
@@ -37,10 +48,15 @@ export function overlayPolicy(
   };
 }
 
+/** Opens a version's disk for reading, as its layers are now, to guess by what they hold: never to rely on it. */
+export function openUnverified(context: StoreContext, layers: readonly LayerInfo[]): Promise<Qcow2Disk> {
+  return openLayers(context, layers, Chain.begin(READ_ONCE));
+}
+
 async function openLayers(
   context: StoreContext,
   layers: readonly LayerInfo[],
-  request?: BackingRequest,
+  chain?: Chain,
 ): Promise<Qcow2Disk> {
   const tip = layers.at(-1);
   if (tip === undefined) throw new TypeError('a chain has at least one layer');
@@ -48,11 +64,10 @@ async function openLayers(
   const disk = await openQcow2(context.layout.blob(tip.digest), {
     // Invariant 2: a layer names its parent by its bare file name.
     backing: chainPolicy(context, below, (layer) => hexOf(layer.digest)),
-    // QEMU sets no bound either; the manifest does.
-    maxDepth: Number.MAX_SAFE_INTEGER,
     // The file that is read is the one that was verified: somebody may have put another at its path since.
     admit: (file) => verifyOpened(context, tip, file),
-    ...(request === undefined ? {} : { chain: request.chain }),
+    maxDepth: NO_BOUND,
+    ...(chain === undefined ? {} : { chain }),
   });
   try {
     checkStandsOn(disk, below, `layer ${hexOf(tip.digest)}`);
@@ -81,7 +96,7 @@ export function checkStandsOn(disk: Qcow2Disk, below: readonly LayerInfo[], wher
 function chainPolicy(context: StoreContext, layers: readonly LayerInfo[], naming: Naming): BackingPolicy {
   return async (request) => {
     checkNamed(request, layers, naming);
-    return openLayers(context, layers, request);
+    return openLayers(context, layers, request.chain);
   };
 }
 

@@ -3,6 +3,7 @@ import { type HostFile, statFile } from '../host/index.ts';
 import type { ImageIndex } from '../oci/index.ts';
 import { author } from './author.ts';
 import type { StoreContext } from './context.ts';
+import { created } from './created.ts';
 import type { EnvDocument } from './env-document.ts';
 import { lockEnv } from './env-lock.ts';
 import { doMove, moveFolder, type Step } from './journal.ts';
@@ -54,7 +55,7 @@ export async function commitEnv(
     {
       message: options.message ?? '',
       author: author(),
-      created: time,
+      created: created(),
       parents: [parent.digest],
       size,
       machine: env.machine,

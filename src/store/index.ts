@@ -42,6 +42,7 @@ export type {
   LoggedRefMove,
   MachineSettings,
   Made,
+  NearestSearch,
   Progress,
   RefInfo,
   RefMove,

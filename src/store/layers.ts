@@ -1,7 +1,7 @@
 import type { Disk, Extent } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import { hexOf, isDigest } from '../oci/index.ts';
-import { type LayerSummary, writeLayer } from '../qcow2/index.ts';
+import { type LayerSummary, writeLayerPart } from '../qcow2/index.ts';
 import type { StagedBlob } from './publish.ts';
 import type { Staging } from './staging.ts';
 import { readConfig } from './store-config.ts';
@@ -36,22 +36,37 @@ export async function stageLayer(
   source: LayerSource,
   name = 'layer.qcow2',
 ): Promise<StagedLayer> {
+  return (await stagePart(staging, source, name)).layer;
+}
+
+/**
+ * Writes a layer of as much of the difference as fits into `maxFileSize` bytes; `end` is the offset in the disk up to
+ * which that is.
+ */
+export async function stagePart(
+  staging: Staging,
+  source: LayerSource,
+  name: string,
+  maxFileSize?: number,
+): Promise<{ readonly layer: StagedLayer; readonly end: number }> {
   const path = staging.path(name);
   const { below } = source;
-  const summary = await writeLayer(path, {
+  const { summary, end } = await writeLayerPart(path, {
     size: source.size,
     compression: source.compression ?? (await readConfig(staging.context)).compression,
     source: source.disk,
     ranges: source.ranges,
+    maxFileSize,
     ...(below === null ? {} : { backingFile: hexOf(below.tip.digest), parent: below.disk }),
     signal: source.signal,
     onProgress: ({ done, total }) => source.onProgress?.({ phase: 'reading', done, total }),
   });
   if (!isDigest(summary.digest))
     throw new CalveError('corrupt', `${path}: expected a digest, got ${summary.digest}`);
-  return {
+  const layer = {
     blob: { path, digest: summary.digest },
     info: { digest: summary.digest, size: summary.fileSize },
     summary,
   };
+  return { layer, end };
 }

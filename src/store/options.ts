@@ -1,6 +1,9 @@
 import type { Digest } from '../oci/index.ts';
 import type { BlobSource } from './blob-source.ts';
-import type { Compression, WorkOptions } from './types.ts';
+import type { Compression, NearestSearch, WorkOptions } from './types.ts';
+
+/** The value of `onto` that has the nearest version found. */
+export const AUTO = 'auto';
 
 /** `import`. */
 export interface ImportOptions extends WorkOptions {
@@ -10,8 +13,19 @@ export interface ImportOptions extends WorkOptions {
    */
   readonly ref?: string | null | undefined;
   readonly message?: string | undefined;
-  /** The version to store the difference to, which becomes the parent (default null: store the whole disk). */
+  /**
+   * The version to store the difference to, which becomes the parent (default null: store the whole disk). `auto`
+   * finds the nearest one by a sample of the disk: the version of `ref` where that is there, else any; a ref that is
+   * called so is `auto:latest`.
+   */
   readonly onto?: string | null | undefined;
+  /** Told what `auto` found, before the disk is read. */
+  readonly onNearest?: ((found: NearestSearch) => void) | undefined;
+  /**
+   * The most bytes of a layer's file: what is larger becomes several layers, each backing the next (default: one
+   * layer, however large).
+   */
+  readonly maxLayerSize?: number | undefined;
   /** Default: qcow2 if the file begins with its magic, else raw. */
   readonly format?: 'raw' | 'qcow2' | undefined;
   /** Default: the setting `compression`, which is zstd unless it was set. */

@@ -140,11 +140,28 @@ export interface TrashInfo {
   readonly changedBytes: number;
 }
 
+/** What looking for the version that a disk differs least from has found. */
+export interface NearestSearch {
+  /** The version that is built on; null: none is near enough, and the whole disk is stored. */
+  readonly version: Digest | null;
+  /** A ref that names it. */
+  readonly ref: string | null;
+  /** Versions that were compared. */
+  readonly compared: number;
+  /** Clusters of 64 KiB of the disk's data by which they were. */
+  readonly sampled: number;
+  /** How many of these the nearest version has in the same places, near enough or not. */
+  readonly equal: number;
+}
+
 /** `import`. */
 export interface ImportResult {
   readonly version: VersionInfo;
   readonly ref: string | null;
+  /** Of several layers, the sum; the digest is the last one's. */
   readonly summary: LayerSummary;
+  /** What `onto: 'auto'` found; null where it was not asked for. */
+  readonly nearest: NearestSearch | null;
   /** What the source had and the version has not, a sentence each. */
   readonly warnings: readonly string[];
 }

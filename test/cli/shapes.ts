@@ -59,6 +59,7 @@ const layerSummary = strictObject({
   zeroClusters: count,
   sharedClusters: count,
   equalClusters: count,
+  equalDataClusters: count,
 });
 
 const space = {
@@ -122,6 +123,15 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     version: strictObject(version),
     ref: nullable(ref),
     summary: layerSummary,
+    nearest: nullable(
+      strictObject({
+        version: nullable(digest),
+        ref: nullable(ref),
+        compared: count,
+        sampled: count,
+        equal: count,
+      }),
+    ),
     warnings: array(string()),
   }),
   new: array(strictObject(environment)),

@@ -18,6 +18,8 @@ export interface LayerBatch extends ClusterBatch {
    * which belongs to the next of `chosen`.
    */
   readonly contents: readonly number[];
+  /** Guest clusters that hold data and are left out, because the parent has it. */
+  readonly spared: readonly number[];
   /** The guest cluster that was reached. */
   readonly reached: number;
 }
@@ -55,13 +57,17 @@ async function changesOf(
   const guests: number[] = [];
   const contents: number[] = [];
   const chosen: number[] = [];
+  const spared: number[] = [];
   let at = 0;
   for (const run of chunk.runs) {
     for (let guest = run.first; guest < run.first + run.count; guest += 1, at += 1) {
       const cluster = chunk.input.subarray(at * clusterSize, (at + 1) * clusterSize);
       const parent = chunk.parent?.subarray(at * clusterSize, (at + 1) * clusterSize);
       const zero = run.zero || isZero(cluster);
-      if (zero ? !parent || isZero(parent) : parent && Buffer.compare(cluster, parent) === 0) continue;
+      if (zero ? !parent || isZero(parent) : parent && Buffer.compare(cluster, parent) === 0) {
+        if (!zero) spared.push(guest);
+        continue;
+      }
       guests.push(guest);
       if (zero) {
         contents.push(ZERO_CONTENT);
@@ -80,7 +86,7 @@ async function changesOf(
   const { input, output, runs } = chunk;
   const last = runs.at(-1);
   const reached = last ? last.first + last.count : 0;
-  return { input, output, chosen, lengths: chosen.map(() => 0), guests, contents, reached };
+  return { input, output, chosen, lengths: chosen.map(() => 0), guests, contents, spared, reached };
 }
 
 async function equals(

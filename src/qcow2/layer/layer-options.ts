@@ -23,6 +23,11 @@ export interface LayerOptions {
   readonly compression: 'zstd' | 'deflate' | 'none';
   /** zstd 1 to 22 (default 3), deflate 1 to 9 (default 6). */
   readonly level?: number | undefined;
+  /**
+   * The most bytes of the file (default: no bound). The layer ends ahead of the first cluster with which it might
+   * have more, a few clusters below the bound at most; what comes after it is for the next layer.
+   */
+  readonly maxFileSize?: number | undefined;
   /** Threads that compress, at most (default one for each core, up to three). */
   readonly threads?: number | undefined;
   /** Ends the work; nothing stays behind. */
@@ -45,6 +50,15 @@ export interface LayerSummary {
   readonly sharedClusters: number;
   /** Guest clusters in `ranges` that were left out, because they read as the parent does. */
   readonly equalClusters: number;
+  /** Those of `equalClusters` that hold data: what the parent spares the layer. */
+  readonly equalDataClusters: number;
+}
+
+/** A layer that ends where the next one begins. */
+export interface LayerPart {
+  readonly summary: LayerSummary;
+  /** The guest offset up to which `ranges` went into the layer: `size`, unless `maxFileSize` came first. */
+  readonly end: number;
 }
 
 /** The measures of a layer that is being written. */

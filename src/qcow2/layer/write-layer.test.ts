@@ -95,6 +95,7 @@ test('equal clusters share their data, compressed and plain', async () => {
       zeroClusters: 0,
       sharedClusters: 4,
       equalClusters: 0,
+      equalDataClusters: 0,
     },
   );
   assert.ok(layer.summary.fileSize < 7 * CLUSTER);

@@ -9,20 +9,23 @@ import { ContentIndex } from './content-index.ts';
 import { DigestWriter } from './digest-writer.ts';
 import { emitLayer } from './emit-layer.ts';
 import { findChanges, type LayerBatch } from './find-changes.ts';
+import { LayerLimit } from './layer-limit.ts';
 import {
   type LayerGeometry,
   type LayerOptions,
+  type LayerPart,
   type LayerSummary,
   layerCodec,
   layerGeometry,
 } from './layer-options.ts';
 import { readAhead } from './read-ahead.ts';
 import { readClusters } from './read-clusters.ts';
+import { RunTally } from './run-tally.ts';
 import { runsToRead } from './runs-to-read.ts';
 import { stageBatches } from './stage-batches.ts';
 import { StagedLayer } from './staged-layer.ts';
 
-export type { LayerOptions, LayerSummary };
+export type { LayerOptions, LayerPart, LayerSummary };
 
 /**
  * Writes what a disk differs in from its parent as a layer: a qcow2 file in the one form that the difference, the
@@ -42,7 +45,21 @@ export type { LayerOptions, LayerSummary };
  * @throws CalveError `out-of-range` or `usage` for an option; `exists`; `aborted`; `no-space`, `io`; what the disks
  *   throw
  */
-export async function writeLayer(path: string, options: LayerOptions): Promise<LayerSummary> {
+export async function writeLayer(
+  path: string,
+  options: Omit<LayerOptions, 'maxFileSize'>,
+): Promise<LayerSummary> {
+  return (await writeLayerPart(path, options)).summary;
+}
+
+/**
+ * Writes a layer as `writeLayer` does, of as much of the difference as its largest size allows. The next layer begins
+ * at `end`: with this one's digest as its backing file, and compared with the same parent, since between the two there
+ * is nothing at its clusters.
+ *
+ * @throws CalveError as `writeLayer`; `usage` for a size in which no cluster is sure to fit
+ */
+export async function writeLayerPart(path: string, options: LayerOptions): Promise<LayerPart> {
   const geometry = layerGeometry(options);
   const codec = layerCodec(options, geometry.clusterSize);
   if (options.signal?.aborted) throw aborted(path, options.signal);
@@ -61,24 +78,18 @@ async function writeInto(
   geometry: LayerGeometry,
   codec: Codec | undefined,
   options: LayerOptions,
-): Promise<LayerSummary> {
+): Promise<LayerPart> {
   const { clusterSize, size } = geometry;
-  const { source, parent, ranges, signal, onProgress, threads } = options;
+  const { source, parent, ranges, maxFileSize, signal, onProgress, threads } = options;
   const index = new ContentIndex();
   const buffers = new BatchBuffers(clusterSize, codec !== undefined);
   await using staged = new StagedLayer(file.path, geometry, index.limit);
   await using pool =
     codec && (await openCompressorPool({ ...codec, signal, ...(threads ? { threads } : {}) }));
 
-  let looked = 0;
-  async function* counted(runs: ReturnType<typeof clusterRuns>): typeof runs {
-    for await (const run of runs) {
-      looked += run.count;
-      yield run;
-    }
-  }
-
-  const runs = counted(clusterRuns(ranges, clusterSize, size, source.size));
+  const limit = maxFileSize === undefined ? undefined : new LayerLimit(geometry, staged, maxFileSize);
+  const tally = new RunTally();
+  const runs = tally.watch(clusterRuns(ranges, clusterSize, size, source.size));
   const toRead = runsToRead(runs, parent, clusterSize, size);
   const chunks = readClusters(toRead, { source, parent, clusterSize, size, buffers, signal });
   const changes: AsyncIterable<LayerBatch> = findChanges(readAhead(chunks), {
@@ -87,15 +98,23 @@ async function writeInto(
     clusterSize,
     index,
   });
-  for await (const batch of stageBatches(pool ? pool.compress(changes) : changes, staged, clusterSize)) {
-    onProgress?.({ done: Math.min(batch.reached * clusterSize, size), total: size });
+  const packed = pool ? pool.compress(changes) : changes;
+  let equalDataClusters = 0;
+  for await (const batch of stageBatches(packed, staged, clusterSize, limit)) {
+    const reached = limit?.cutAt ?? batch.reached;
+    tally.reached(reached);
+    equalDataClusters += batch.spared.filter((guest) => guest < reached).length;
+    onProgress?.({ done: Math.min(reached * clusterSize, size), total: size });
     buffers.give(batch);
   }
-  const { digest, fileSize } = await emitLayer(new DigestWriter(file), staged, geometry, options);
-  onProgress?.({ done: size, total: size });
+  const written = await emitLayer(new DigestWriter(file), staged, geometry, options);
+  const end = Math.min((limit?.cutAt ?? Number.POSITIVE_INFINITY) * clusterSize, size);
+  onProgress?.({ done: end, total: size });
   const { dataClusters, zeroClusters, sharedClusters } = staged;
+  const looked = tally.ahead(limit?.cutAt ?? Number.POSITIVE_INFINITY);
   const equalClusters = looked - dataClusters - zeroClusters;
-  return { digest, fileSize, dataClusters, zeroClusters, sharedClusters, equalClusters };
+  const counts = { dataClusters, zeroClusters, sharedClusters, equalClusters, equalDataClusters };
+  return { summary: { ...written, ...counts }, end };
 }
 
 function aborted(path: string, signal: AbortSignal): CalveError {

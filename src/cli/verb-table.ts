@@ -32,6 +32,12 @@ export const verbTable: readonly VerbEntry[] = [
     load: async () => (await import('./verbs/import.ts')).importImage,
   },
   {
+    name: 'adopt',
+    summary: 'bring in a folder of images and overlays',
+    group: BEGIN,
+    load: async () => (await import('./verbs/adopt.ts')).adopt,
+  },
+  {
     name: 'demo',
     summary: 'see the main job from end to end in a temporary store',
     group: BEGIN,

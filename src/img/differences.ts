@@ -1,6 +1,7 @@
 import { isZero } from '../bytes/index.ts';
 import type { Disk } from '../disk/index.ts';
 import type { Range } from './ranges.ts';
+import { readZeroExtended } from './read-zero-extended.ts';
 
 /** A run of blocks that read differently in two disks. */
 export interface BlockDifference extends Range {
@@ -69,12 +70,6 @@ function kindOf(a: Buffer, b: Buffer): BlockDifference['kind'] | undefined {
   if (a.equals(b)) return undefined;
   if (isZero(a)) return 'added';
   return isZero(b) ? 'removed' : 'changed';
-}
-
-async function readZeroExtended(disk: Disk, into: Buffer, offset: number): Promise<void> {
-  const there = Math.max(0, Math.min(into.length, disk.size - offset));
-  into.fill(0, there);
-  if (there > 0) await disk.read(into.subarray(0, there), offset);
 }
 
 async function* everything(size: number): AsyncGenerator<Range> {

@@ -3,6 +3,7 @@ import { openRawDisk } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import type { BackingPolicy, BackingRequest } from './backing-policy.ts';
 import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
+import type { EncryptionOptions } from './encryption/index.ts';
 import { openQcow2 } from './open-qcow2.ts';
 
 /** How backing files are followed. */
@@ -11,6 +12,10 @@ export interface FollowOptions {
   readonly lock?: boolean;
   /** What to do with backing images that keep their guest data in a file of its own (default `denyDataFile`). */
   readonly dataFile?: DataFilePolicy;
+  /** What opens backing images that are encrypted. */
+  readonly encryption?: EncryptionOptions;
+  /** Called with the path of each backing file before it is opened; throws for one that must not be. */
+  readonly allow?: (path: string) => Promise<void>;
 }
 
 /**
@@ -19,12 +24,13 @@ export interface FollowOptions {
  * a guest can make a raw disk look like anything; `json:` and protocol names are refused (traps 11 and 12).
  */
 export function followBacking(options: FollowOptions = {}): BackingPolicy {
-  const { lock = true, dataFile = denyDataFile } = options;
+  const { lock = true, dataFile = denyDataFile, encryption = {}, allow } = options;
   const follow: BackingPolicy = async (request) => {
     const path = backingPath(request);
     try {
+      await allow?.(path);
       if (request.backingFormat === 'raw') return await openRawDisk(path, { lock });
-      return await openQcow2(path, { lock, backing: follow, dataFile, chain: request.chain });
+      return await openQcow2(path, { lock, backing: follow, dataFile, encryption, chain: request.chain });
     } catch (error) {
       if (!CalveError.is(error, 'not-found')) throw error;
       throw new CalveError('not-found', `${request.imagePath}: its backing file is not at ${path}`, {
@@ -37,7 +43,13 @@ export function followBacking(options: FollowOptions = {}): BackingPolicy {
   return follow;
 }
 
-function backingPath(request: BackingRequest): string {
+/**
+ * The file that an image names as its backing file.
+ * @throws CalveError `denied`, `unsupported` as `followBacking`
+ */
+export function backingPath(
+  request: Pick<BackingRequest, 'imagePath' | 'backingFile' | 'backingFormat'>,
+): string {
   const { imagePath, backingFile, backingFormat } = request;
   const name = JSON.stringify(backingFile);
   // As QEMU tells them apart: a colon ahead of any slash ends a protocol's name.
@@ -63,6 +75,6 @@ function backingPath(request: BackingRequest): string {
   return resolve(dirname(imagePath), backingFile);
 }
 
-function rebaseHint(request: BackingRequest, format: string, path: string): string {
+function rebaseHint(request: Pick<BackingRequest, 'imagePath'>, format: string, path: string): string {
   return `qemu-img rebase -u -F ${format} -b ${path} ${request.imagePath}`;
 }

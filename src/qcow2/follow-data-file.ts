@@ -10,9 +10,15 @@ import type { DataFilePolicy, DataFileRequest } from './data-file-policy.ts';
  * where it lies. Only files: `json:` and protocol names are refused (trap 11). So is a name that leads back to an image
  * of the chain, whose tables the guest would write.
  */
-export function followDataFile(): DataFilePolicy {
+export function followDataFile(
+  options: {
+    /** Called with the file's path before it is opened; throws for one that must not be. */
+    readonly allow?: (path: string) => Promise<void>;
+  } = {},
+): DataFilePolicy {
   return async (request) => {
     const path = dataFilePath(request);
+    await options.allow?.(path);
     await refuseImages(request, path);
     const file = await openFile(path, { writable: request.writable });
     try {

@@ -22,7 +22,7 @@ export {
 } from './empty-image.ts';
 export type { EncryptionOptions } from './encryption/index.ts';
 export type { FeatureName } from './feature-names.ts';
-export { type FollowOptions, followBacking } from './follow-backing.ts';
+export { backingPath, type FollowOptions, followBacking } from './follow-backing.ts';
 export { followDataFile } from './follow-data-file.ts';
 export type { HeaderExtension } from './header-extensions.ts';
 export type { AutoclearFeatures, CompatibleFeatures, IncompatibleFeatures } from './header-fields.ts';

@@ -271,6 +271,18 @@ export class Qcow2Disk implements WritableDisk {
   }
 
   /**
+   * Where a snapshot, or by default the disk as it is now, may read otherwise than another snapshot does: its extents
+   * there, as `extents` tells them. What both map to the same clusters is left out, at no cost for its data. Nothing may be
+   * written meanwhile.
+   * @param from an id, or else a name; so is `to`
+   * @throws CalveError as `openSnapshot`
+   */
+  async *snapshotExtents(from: string, to?: string): AsyncGenerator<Extent> {
+    this.#checkOpen();
+    yield* this.#parts.snapshots.changes(from, to);
+  }
+
+  /**
    * Changes the disk's size, to bytes, a multiple of 512, and makes that durable. Growth reads zeros, whatever a longer
    * backing file holds there. Changes under way end first, and later ones wait; reads go on. Internal snapshots keep
    * their size. After an error growth has left the old size; a shrink may have made the disk smaller.

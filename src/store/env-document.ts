@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { canonicalJson, type Digest, digestSchema, parseDocument } from '../oci/index.ts';
+import { byteCount, canonicalJson, type Digest, digestSchema, parseDocument } from '../oci/index.ts';
 import { readText } from './read-text.ts';
 import type { MachineSettings } from './types.ts';
 
@@ -11,6 +11,18 @@ export interface EnvDocument {
   /** RFC 3339, UTC. */
   readonly created: string;
   readonly machine: MachineSettings;
+  /** The file that it was adopted from. */
+  readonly origin?: EnvOrigin | undefined;
+}
+
+/** A file outside of the store as it was when it was adopted. */
+interface EnvOrigin {
+  /** Absolute, links resolved. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Nanoseconds since 1970, in decimal: JSON's numbers are too short for them. */
+  readonly mtimeNs: string;
 }
 
 const envSchema: v.GenericSchema<unknown, EnvDocument> = v.looseObject({
@@ -18,6 +30,9 @@ const envSchema: v.GenericSchema<unknown, EnvDocument> = v.looseObject({
   ref: v.nullable(v.string()),
   created: v.pipe(v.string(), v.isoTimestamp()),
   machine: v.record(v.string(), v.unknown()),
+  origin: v.optional(
+    v.looseObject({ path: v.string(), size: byteCount, mtimeNs: v.pipe(v.string(), v.regex(/^\d+$/)) }),
+  ),
 });
 
 /** @throws CalveError `not-found`; `corrupt` naming the field */

@@ -1,31 +1,28 @@
 import { basename } from 'node:path';
-import { type Disk, extentsOf } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import type { ImageIndex } from '../oci/index.ts';
-import { author } from './author.ts';
-import { openChain } from './chain.ts';
 import type { StoreContext } from './context.ts';
-import { created } from './created.ts';
 import { findVersion } from './get-version.ts';
 import { openImportSource } from './import-source.ts';
-import type { StagedLayer } from './layers.ts';
+import type { ImportSource } from './import-state.ts';
 import { locked, settled } from './locking.ts';
 import { checkMayMove, moveRef } from './move-ref.ts';
-import { nearestBase } from './nearest-base.ts';
+import { type NearestBase, nearestBase } from './nearest-base.ts';
 import { AUTO, type ImportOptions } from './options.ts';
 import { verifyChain } from './protection.ts';
-import { publishVersion, stageVersion } from './publish.ts';
+import { publishVersion } from './publish.ts';
 import { versionInfo } from './read-version.ts';
 import { readIndex } from './ref-index.ts';
 import { parseRefName, refNameOfFile } from './ref-name.ts';
-import { stageLayers, sumOf } from './stage-layers.ts';
-import { openStaging, type Staging } from './staging.ts';
+import { stageStates } from './stage-states.ts';
+import { openStaging } from './staging.ts';
 import type { ImportResult } from './types.ts';
-import { encodeVersion, type VersionDocument } from './version-document.ts';
+import { verifyThere } from './verify-there.ts';
+import type { VersionDocument } from './version-document.ts';
 
 /**
- * Makes a version of a disk image. All long work is done in staging; then, under the store lock, what it was based
- * on is looked at again, the blobs are published and the ref moves.
+ * Makes a version of a disk image, and of each state below its own. All long work is done in staging; then, under the
+ * store lock, what it was based on is looked at again, the blobs are published and the ref moves.
  */
 export async function importDisk(
   context: StoreContext,
@@ -41,65 +38,55 @@ export async function importDisk(
   };
   if (!auto) checkRef(await readIndex(context), named);
 
-  const source = await openImportSource(file, options.format);
-  await using disk = source.disk;
-  const search = auto ? await nearestBase(context, disk, { ...options, file, ref }) : null;
+  await using staging = await openStaging(context);
+  await using source = await openImportSource(file, staging, options);
+  const search = auto ? await searchBase(context, source, { ...options, file, ref }) : null;
   if (search !== null) options.onNearest?.(search.told);
   const onto = search === null ? named : search.onto;
-  await using staging = await openStaging(context);
-  const layers = await stageDifference(context, staging, { disk, size: source.size }, onto, options);
-  const version = encodeVersion(
-    {
-      message: options.message ?? '',
-      author: author(),
-      created: created(),
-      parents: onto === null ? [] : [onto.digest],
-      size: source.size,
-      machine: onto?.config.machine ?? {},
-      made: { command: 'import', from: basename(file) },
-    },
-    [...(onto?.layers ?? []), ...layers.map((layer) => layer.info)],
-  );
-  const blobs = layers.map((layer) => layer.blob);
-  const staged = await stageVersion(staging, blobs, version);
+  const stated = await stageStates(context, staging, source.states, onto, options);
+  const last = stated.at(-1);
+  if (last === undefined) throw new TypeError('a source has at least one state');
 
   const publish = async (): Promise<ImageIndex> => {
     const before = await readIndex(context);
     checkRef(before, onto);
     await verifyChain(context, onto?.layers ?? []);
-    await publishVersion(context, staged);
+    for (const { version, staged } of stated) {
+      if (staged === null) await verifyThere(context, version);
+      else await publishVersion(context, staged);
+    }
     if (ref !== null) {
-      await moveRef(context, staging, before, { ref, to: version.document, command: 'import' });
+      await moveRef(context, staging, before, { ref, to: last.version, command: 'import' });
     }
     return readIndex(context);
   };
   const index = await locked(context, publish, options.signal);
   return {
-    version: versionInfo(version.document, index),
+    version: versionInfo(last.version, index),
     ref,
-    summary: sumOf(layers),
+    summary: last.summary,
     nearest: search?.told ?? null,
+    earlier: stated.slice(0, -1).map(({ version, staged, summary }) => ({
+      version: versionInfo(version, index),
+      summary: staged === null ? null : summary,
+    })),
     warnings: [...source.warnings, ...(search?.warnings ?? [])],
   };
 }
 
-async function stageDifference(
+/**
+ * The version that the image is nearest to. Of several states none is looked for: the first is stored whole, so that what
+ * another image stands on too is one version, found by its digest.
+ */
+async function searchBase(
   context: StoreContext,
-  staging: Staging,
-  source: { readonly disk: Disk; readonly size: number },
-  onto: VersionDocument | null,
-  { compression, maxLayerSize, signal, onProgress }: ImportOptions,
-): Promise<StagedLayer[]> {
-  const { disk } = source;
-  const layers = {
-    ...source,
-    rangesFrom: (offset: number) => extentsOf(disk, offset, Math.max(0, disk.size - offset)),
-    ...{ compression, maxLayerSize, signal, onProgress },
-  };
-  const tip = onto?.layers.at(-1);
-  if (onto === null || tip === undefined) return stageLayers(staging, { ...layers, below: null });
-  await using below = await openChain(context, onto.layers, { once: true, signal, onProgress });
-  return await stageLayers(staging, { ...layers, below: { tip, disk: below } });
+  { states }: ImportSource,
+  options: Parameters<typeof nearestBase>[2],
+): Promise<NearestBase | null> {
+  const [only] = states;
+  if (only === undefined || states.length > 1) return null;
+  await using disk = await only.open();
+  return await nearestBase(context, disk, options);
 }
 
 function refToMake(file: string, ref: string | null | undefined): string | null {

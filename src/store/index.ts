@@ -9,6 +9,7 @@ export type { Config } from './config.ts';
 export type { Envs } from './envs.ts';
 export { openStore } from './open-store.ts';
 export type {
+  AdoptOptions,
   CommitOptions,
   EventOptions,
   ExportOptions,
@@ -21,12 +22,15 @@ export type { Refs } from './refs.ts';
 export type { Store } from './store.ts';
 export type { Trash } from './trash.ts';
 export type {
+  AdoptedImage,
+  AdoptReport,
   BlobKind,
   CommitResult,
   Compression,
   DfEnv,
   DfRef,
   DfReport,
+  EarlierVersion,
   EnvInfo,
   EnvState,
   EnvStatus,

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/index.ts';
 import type { BlobSource } from './blob-source.ts';
+import type { ForeignFormat, NativeFormat } from './image-format.ts';
 import type { Compression, NearestSearch, WorkOptions } from './types.ts';
 
 /** The value of `onto` that has the nearest version found. */
@@ -26,9 +27,30 @@ export interface ImportOptions extends WorkOptions {
    * layer, however large).
    */
   readonly maxLayerSize?: number | undefined;
-  /** Default: qcow2 if the file begins with its magic, else raw. */
-  readonly format?: 'raw' | 'qcow2' | undefined;
   /** Default: the setting `compression`, which is zstd unless it was set. */
+  /**
+   * Default: what the file begins as, else raw. All but raw and qcow2 are read by an installed qemu-img; a VHD (`vpc`) of
+   * a fixed size must be said to be one.
+   */
+  readonly format?: NativeFormat | ForeignFormat | undefined;
+  /**
+   * Follow what the image names: its backing files, each of which becomes a version below it, and data files (default
+   * false: such an image is refused). Only for images that are trusted to name no file of somebody else.
+   */
+  readonly chain?: boolean | undefined;
+  /** Make a version of each internal snapshot, below that of the image's current state (default false). */
+  readonly snapshots?: boolean | undefined;
+  /** Opens images that are encrypted. It is the caller's, to be wiped when the import is done. */
+  readonly passphrase?: Uint8Array | undefined;
+  readonly compression?: Compression | undefined;
+}
+
+/** `adopt`. */
+export interface AdoptOptions extends WorkOptions {
+  /** Only find out what would be done (default false). */
+  readonly dryRun?: boolean | undefined;
+  /** Also take backing files and data files that lie outside of the folder (default false). */
+  readonly follow?: boolean | undefined;
   readonly compression?: Compression | undefined;
 }
 

@@ -26,18 +26,22 @@ export interface StagedBlob {
   readonly digest: Digest;
 }
 
-/** Makes a version's files durable in staging. */
+/**
+ * Makes a version's files durable in staging.
+ * @param name of its documents there, for a writer of several versions
+ */
 export async function stageVersion(
   staging: Staging,
   layers: readonly StagedBlob[],
   version: EncodedVersion,
+  name = 'version',
 ): Promise<StagedVersion> {
   for (const layer of layers) {
     await using file = await openFile(layer.path, { writable: true });
     await sealStaged(file, BLOB_MODE);
   }
-  const config = { path: staging.path('config.json'), digest: version.document.configDigest };
-  const manifest = { path: staging.path('manifest.json'), digest: version.document.digest };
+  const config = { path: staging.path(`${name}.config.json`), digest: version.document.configDigest };
+  const manifest = { path: staging.path(`${name}.manifest.json`), digest: version.document.digest };
   await writeStaged(config.path, version.config, BLOB_MODE);
   await writeStaged(manifest.path, version.manifest, BLOB_MODE);
   return { layers, config, manifest };

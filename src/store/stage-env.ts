@@ -6,10 +6,13 @@ import { ENV_DOCUMENT, OVERLAY, overlayBacking } from './layout.ts';
 import { sealStaged, writeStaged } from './staging.ts';
 import type { VersionDocument } from './version-document.ts';
 
-/** A fresh overlay on a version: computed once, written for each env. */
-export function overlayImage(version: VersionDocument): EmptyImage {
+/**
+ * A fresh overlay on a version: computed once, written for each env.
+ * @param size of its disk, bytes
+ */
+export function overlayImage(version: VersionDocument, size: number = version.size): EmptyImage {
   return layOutEmptyImage({
-    size: version.size,
+    size,
     backingFile: overlayBacking(version.tip),
     backingFormat: 'qcow2',
   });

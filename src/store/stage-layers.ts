@@ -9,6 +9,8 @@ export interface LayersSource extends Omit<LayerSource, 'ranges'> {
   readonly rangesFrom: (offset: number) => AsyncIterable<Extent>;
   /** The most bytes of a layer's file; undefined: one layer, however large. */
   readonly maxLayerSize: number | undefined;
+  /** What the files in staging are called, for a writer of several versions (default `layer`). */
+  readonly name?: string | undefined;
 }
 
 /** The most layers that one difference becomes by default: whoever reads the version opens them all. */
@@ -28,7 +30,7 @@ export async function stageLayers(
   source: LayersSource,
   most: number = MOST_LAYERS,
 ): Promise<StagedLayer[]> {
-  const { below, rangesFrom, maxLayerSize, ...rest } = source;
+  const { below, rangesFrom, maxLayerSize, name = 'layer', ...rest } = source;
   const layers: StagedLayer[] = [];
   for (let offset = 0; offset < source.size || layers.length === 0; ) {
     if (layers.length === most) throw tooMany(source, most, offset);
@@ -40,7 +42,7 @@ export async function stageLayers(
         ranges: rangesFrom(offset),
         below: last === undefined ? below : { tip: last.info, disk: below?.disk ?? NOTHING },
       },
-      `layer-${layers.length}.qcow2`,
+      `${name}-${layers.length}.qcow2`,
       maxLayerSize,
     );
     layers.push(layer);

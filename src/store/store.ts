@@ -1,10 +1,10 @@
 import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
-import type { EventOptions, GcOptions, RepairOptions, Target } from './options.ts';
+import type { AdoptOptions, EventOptions, GcOptions, RepairOptions, Target } from './options.ts';
 import { Refs } from './refs.ts';
 import { Trash } from './trash.ts';
-import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
+import type { AdoptReport, DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
 import { Versions } from './versions.ts';
 
 /** A store, opened. It holds no file open between calls, so there is nothing to close. */
@@ -32,6 +32,17 @@ export class Store {
   async resolve(target: string): Promise<Target> {
     const { resolveTarget } = await import('./expressions.ts');
     return resolveTarget(this.#context, target);
+  }
+
+  /**
+   * Brings in a folder of qcow2 images and what they stand on: bases become versions, overlays on which nothing stands
+   * become envs. The files are only read. One that cannot be adopted is told in the report; what was adopted before is
+   * known again.
+   * @throws CalveError `not-found`, `denied` of the folder; `no-space`, `aborted`: what was adopted until then stays
+   */
+  async adopt(folder: string, options: AdoptOptions = {}): Promise<AdoptReport> {
+    const { adoptFolder } = await import('./adopt-folder.ts');
+    return adoptFolder(this.#context, folder, options);
   }
 
   /**

@@ -1,11 +1,12 @@
 /** What the store's methods take and return. Every listing's shape is also what `--json` prints for it. */
+import type { ErrorCode } from '../errors/index.ts';
 import type { LockHolder } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { LayerSummary } from '../qcow2/index.ts';
 
 /** How far long work is. `done` and `total` are bytes of the disk, or of files where only files are read. */
 export interface Progress {
-  readonly phase: 'reading' | 'hashing' | 'writing' | 'fetching';
+  readonly phase: 'reading' | 'hashing' | 'writing' | 'fetching' | 'converting';
   readonly done: number;
   readonly total: number;
 }
@@ -140,6 +141,13 @@ export interface TrashInfo {
   readonly changedBytes: number;
 }
 
+/** A version that an import made below its own. */
+export interface EarlierVersion {
+  readonly version: VersionInfo;
+  /** null: the store had this version already. */
+  readonly summary: LayerSummary | null;
+}
+
 /** What looking for the version that a disk differs least from has found. */
 export interface NearestSearch {
   /** The version that is built on; null: none is near enough, and the whole disk is stored. */
@@ -160,9 +168,49 @@ export interface ImportResult {
   readonly ref: string | null;
   /** Of several layers, the sum; the digest is the last one's. */
   readonly summary: LayerSummary;
+  /** What the image's backing files and snapshots became, the oldest first. */
+  readonly earlier: readonly EarlierVersion[];
   /** What `onto: 'auto'` found; null where it was not asked for. */
   readonly nearest: NearestSearch | null;
   /** What the source had and the version has not, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A file that `adopt` found, and what became of it. */
+export interface AdoptedImage {
+  /** Below the folder; absolute where it lies outside. */
+  readonly file: string;
+  /** The `file` that it stands on. */
+  readonly base: string | null;
+  /** What others stand on, or what stands on nothing, becomes a version; an overlay that nobody stands on, an env. */
+  readonly becomes: 'version' | 'env';
+  /**
+   * - `adopted`: now
+   * - `known`: before; the store has it
+   * - `planned`: would be, but for a dry run
+   * - `refused`: not; `error` says why
+   */
+  readonly state: 'adopted' | 'known' | 'planned' | 'refused';
+  /** The version that it became, or that its env stands on; null in a dry run, and where it was refused. */
+  readonly version: Digest | null;
+  /** The ref that names the version. */
+  readonly ref: string | null;
+  readonly env: string | null;
+  /** Bytes of storage that it took in the store. */
+  readonly storedBytes: number;
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint: string | null } | null;
+  /** What the file has and the store has not, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** `adopt`. */
+export interface AdoptReport {
+  /** Absolute, links resolved. */
+  readonly folder: string;
+  readonly dryRun: boolean;
+  /** Each after the one that it stands on. */
+  readonly images: readonly AdoptedImage[];
+  /** What could not be looked into, a sentence each. */
   readonly warnings: readonly string[];
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { parse } from 'valibot';
 import { verbTable } from '../../src/cli/verb-table.ts';
+import { succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { shapes } from './shapes.ts';
 import { smallStore } from './small-store.ts';
@@ -28,10 +29,16 @@ test('every shape is documented with an example that has it, field by field', as
 test('what the program prints has the documented shape', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
+  const onDisk = ['-F', 'raw', '-b', folder.join('disk.raw')];
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...onDisk, folder.join('overlay.qcow2')]);
+  await mkdir(folder.join('vms'));
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', folder.join('vms', 'alone.qcow2'), '1M']);
   const printed = async (command: string, ...words: string[]): Promise<unknown> =>
     check(command, await calve.json(...command.split(' '), ...words));
 
   await printed('import', folder.join('disk.raw'), 'disk:2', '--onto', 'disk:1');
+  await printed('import', folder.join('overlay.qcow2'), 'overlay', '--chain', '--snapshots');
+  await printed('adopt', folder.join('vms'));
   await printed('new', 'disk:1', '-n', '2');
   await printed('status', 'one');
   await printed('diff', '--blocks', 'one', 'two');

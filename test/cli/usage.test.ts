@@ -19,8 +19,8 @@ test('what cannot be understood exits 2, says why in one line and where to look,
       /^calve: option '-n, --number <count>' argument 'many' is invalid.*\nhint: /,
     ],
     [
-      ['import', 'disk', '--format', 'vdi'],
-      /^calve: option '--format <format>' argument 'vdi' is invalid.*\nhint: /,
+      ['import', 'disk', '--format', 'qed'],
+      /^calve: option '--format <format>' argument 'qed' is invalid.*\nhint: /,
     ],
     [['import', 'disk', '--onto', 'auto'], /^calve: --onto auto.* later release\nhint: .*--onto none/],
     [

@@ -1,4 +1,6 @@
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createQcow2 } from '../../src/qcow2/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MiB, noise, writeEnv } from './store-scene.ts';
@@ -11,6 +13,8 @@ export const operations: Readonly<Record<string, Operation>> = {
   import: (store) => store.versions.import(beside(store, 'other.raw'), { ref: 'other', message: 'other' }),
   'import onto': (store) =>
     store.versions.import(beside(store, 'other.raw'), { ref: 'base', onto: 'base', message: 'onto' }),
+  'import a chain': (store) => store.versions.import(beside(store, 'top.qcow2'), { ref: 'top', chain: true }),
+  adopt: (store) => store.adopt(beside(store, 'images')),
   tag: (store) => store.refs.set('stable', 'base'),
   untag: (store) => store.refs.remove('base'),
   new: (store) => store.envs.create('base', { name: 'fresh' }),
@@ -54,6 +58,10 @@ type RawDisk = (name: string, size: number, content: Readonly<Record<number, Uin
 export async function fillStore(store: Store, rawDisk: RawDisk): Promise<void> {
   const base = await rawDisk('base.raw', MiB, { 0: noise('base', 100_000) });
   const other = await rawDisk('other.raw', MiB, { 0: noise('base', 50_000), 300000: noise('other', 50_000) });
+  const onOther = { backingFile: 'other.raw', backingFormat: 'raw' };
+  await createQcow2(join(dirname(other), 'top.qcow2'), { size: MiB, ...onOther });
+  await mkdir(join(dirname(other), 'images'), { recursive: true });
+  await createQcow2(join(dirname(other), 'images', 'adopted.qcow2'), { size: MiB });
   await store.versions.import(base, { ref: 'base', message: 'base' });
   await store.versions.import(other, { ref: null, onto: 'base', message: 'unneeded' });
   await store.envs.create('base', { name: 'gone' });

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Option } from 'commander';
 import { formatBytes } from '../../bytes/index.ts';
-import type { Compression } from '../../store/index.ts';
+import { systemError } from '../../errors/index.ts';
+import type { Compression, EarlierVersion } from '../../store/index.ts';
 import { byteSize } from '../byte-size.ts';
 import { compressionOption } from '../compression-option.ts';
 import { describeNearest, describeSpared } from '../describe-nearest.ts';
@@ -12,7 +14,10 @@ import type { Verb } from '../verb.ts';
 interface Options {
   readonly message?: string;
   readonly onto?: string;
-  readonly format?: 'raw' | 'qcow2';
+  readonly format?: 'raw' | 'qcow2' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc';
+  readonly chain?: boolean;
+  readonly snapshots?: boolean;
+  readonly secretFile?: string;
   readonly compression?: Compression;
   readonly maxLayerSize?: number;
   readonly json?: boolean;
@@ -30,10 +35,14 @@ export const importImage: Verb = {
       line: 'calve import big.raw big --onto none --max-layer-size 4G',
       does: 'store the whole disk, in files of at most 4 GiB',
     },
+    {
+      line: 'calve import --chain --snapshots web.qcow2',
+      does: 'its backing files and snapshots become versions too',
+    },
   ],
   declare: (command, session) => {
     command
-      .argument('<file>', 'a raw or qcow2 image; it is only read')
+      .argument('<file>', 'a raw, qcow2, VMDK, VDI, VHDX or VHD image; it is only read')
       .argument('[ref]', 'the name of the version (default: from the name of the file)')
       .option('-m, --message <text>', 'what is in it')
       .option(
@@ -41,7 +50,18 @@ export const importImage: Verb = {
         'store only the difference to this version; `auto`: to the nearest one; `none`: the whole disk',
         'auto',
       )
-      .addOption(new Option('--format <format>', 'what FILE is (default: look)').choices(['raw', 'qcow2']))
+      .addOption(
+        new Option(
+          '--format <format>',
+          'what FILE is (default: look); all but the first two want qemu-img',
+        ).choices(['raw', 'qcow2', 'vmdk', 'vdi', 'vhdx', 'vpc']),
+      )
+      .option(
+        '--chain',
+        'follow its backing files, each of which becomes a version; for images that are trusted',
+      )
+      .option('--snapshots', 'make a version of each internal snapshot, too')
+      .option('--secret-file <file>', 'holds the passphrase of an encrypted image, to the byte')
       .addOption(compressionOption())
       .option('--max-layer-size <size>', 'make several layers of what is larger: 4G', byteSize)
       .option('--json', 'print JSON (docs/json.md)')
@@ -51,23 +71,44 @@ export const importImage: Verb = {
           if (line !== undefined) output.say(line);
         };
         const store = await session.openStore({ create: true });
-        const { message, format, compression, maxLayerSize } = options;
+        const { message, format, chain, snapshots, secretFile, compression, maxLayerSize } = options;
+        const passphrase = secretFile === undefined ? undefined : await readSecret(secretFile);
         const onto = options.onto === 'none' ? null : options.onto;
         const result = await output.during(basename(file), (onProgress) =>
           store.versions.import(file, {
-            ...{ ref, message, onto, format, compression, maxLayerSize, signal, onProgress },
+            ...{ ref, message, onto, format, chain, snapshots, passphrase },
+            ...{ compression, maxLayerSize, signal, onProgress },
             onNearest: (found) => sayIfAny(describeNearest(found)),
           }),
         );
-        const { version, summary, warnings } = result;
+        passphrase?.fill(0);
+        const { version, summary, earlier, warnings } = result;
         for (const warning of warnings) output.warn(printable(warning));
+        for (const each of earlier) output.say(`below it: ${describeEarlier(each)}`);
         output.say(
           `imported ${printable(basename(file))} as ${result.ref ?? shortDigest(version.digest)}: ` +
             `a disk of ${formatBytes(version.size)}, ${formatBytes(summary.fileSize)} stored`,
         );
-        sayIfAny(describeSpared(result));
+        // Of an overlay only its own clusters were looked at.
+        if (earlier.length === 0) sayIfAny(describeSpared(result));
         if (options.json === true) output.printJson(result);
         else output.print(shortDigest(version.digest));
       });
   },
 };
+
+/** `1890f427fceb, base.raw, 320.5 KiB stored`: what a backing file or a snapshot became. */
+function describeEarlier({ version, summary }: EarlierVersion): string {
+  const { made, message } = version;
+  const what = printable([made.from ?? '', ...(message === '' ? [] : [message])].join(', '));
+  const stored = summary === null ? 'in the store already' : `${formatBytes(summary.fileSize)} stored`;
+  return `${shortDigest(version.digest)}, ${what}, ${stored}`;
+}
+
+async function readSecret(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw systemError(`cannot read ${path}`, error);
+  }
+}

@@ -26,6 +26,11 @@ export class ClusterMap {
     this.#isPlain = geometry.subclusters === 1 && !geometry.dataFile;
   }
 
+  /** Where the L2 table lies that maps `offset`; 0 if there is none. */
+  tableOffset(offset: number): number {
+    return this.#l1.tableOffset(Math.floor(offset / this.geometry.tableCovers));
+  }
+
   /** Maps what starts at `offset`, as far as it is alike. False when the L2 table is not in memory. */
   tryMap(offset: number, length: number, into: Mapping): boolean {
     const index = Math.floor(offset / this.geometry.tableCovers);

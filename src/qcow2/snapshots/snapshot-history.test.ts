@@ -71,7 +71,20 @@ async function step(disk: Qcow2Disk, model: Model, kind: Kind, random: () => num
   if (first) {
     await using view = await disk.openSnapshot(first[0]);
     assert.ok((await contentOf(view)).equals(first[1]), `snapshot ${first[0]}`);
+    assert.ok((await updated(disk, first)).equals(model.bytes), `the disk since snapshot ${first[0]}`);
   }
+}
+
+/** What a snapshot held, and what the disk holds in the extents in which it is said to differ. */
+async function updated(disk: Qcow2Disk, [name, before]: [string, Buffer]): Promise<Buffer> {
+  const bytes = Buffer.alloc(disk.size);
+  before.copy(bytes);
+  for await (const { offset, length, kind } of disk.snapshotExtents(name)) {
+    const part = bytes.subarray(offset, offset + length);
+    if (kind === 'data') await disk.read(part, offset);
+    else part.fill(0);
+  }
+  return bytes;
 }
 
 /** QEMU takes a turn. */

@@ -1,4 +1,4 @@
-import type { Disk } from '../../disk/index.ts';
+import type { Disk, Extent } from '../../disk/index.ts';
 import { CalveError } from '../../errors/index.ts';
 import type { BitmapList } from '../bitmaps/bitmap-list.ts';
 import type { BoundedCache, CacheBudget } from '../bounded-cache.ts';
@@ -10,6 +10,7 @@ import type { GuestData } from '../mapping/guest-data.ts';
 import { L2Tables } from '../mapping/l2-tables.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { applySnapshot } from './apply-snapshot.ts';
+import { changedExtents } from './changed-extents.ts';
 import { createSnapshot } from './create-snapshot.ts';
 import { deleteSnapshot } from './delete-snapshot.ts';
 import { findSnapshot } from './find-snapshot.ts';
@@ -77,15 +78,11 @@ export class Snapshots {
 
   /** A view of a snapshot. It must not be opened while snapshots change. */
   async open(idOrName: string): Promise<Disk> {
-    const { file, header, data, map, backing, tables, unpacked } = this.#parts;
+    const { file, header, data, backing, unpacked } = this.#parts;
     const entry = await this.#find(idOrName);
     this.#opening.push(entry);
     try {
-      const { size, l1 } = await readSnapshotL1(file, entry, map.geometry);
-      if (this.#closed) throw new CalveError('closed', `${file.path} was closed before`);
-      const geometry = { ...map.geometry, size };
-      const l2 = new L2Tables(file, l1, geometry, tables);
-      const view = new ClusterMap(file.path, geometry, l1, l2);
+      const { view, l2 } = await this.#mapOf(entry);
       const { compressionType } = header.current;
       const disk = new SnapshotDisk({
         what: `${file.path}: snapshot ${JSON.stringify(entry.name)}`,
@@ -104,10 +101,33 @@ export class Snapshots {
     }
   }
 
+  /** The extents of a state in which it may differ from a snapshot: of another snapshot, or the disk as it is now. */
+  async *changes(from: string, to: string | undefined): AsyncGenerator<Extent> {
+    const { map, backing } = this.#parts;
+    const before = await this.#mapOf(await this.#find(from));
+    const after = to === undefined ? undefined : await this.#mapOf(await this.#find(to));
+    try {
+      yield* changedExtents(before.view, after?.view ?? map, backing);
+    } finally {
+      before.l2.forget();
+      after?.l2.forget();
+    }
+  }
+
   /** Closes the views that are open still. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const view of [...this.#views.keys()]) await view.close();
+  }
+
+  /** A snapshot's map, and its tables, to be forgotten when it is no longer needed. */
+  async #mapOf(entry: SnapshotEntry): Promise<{ readonly view: ClusterMap; readonly l2: L2Tables }> {
+    const { file, map, tables } = this.#parts;
+    const { size, l1 } = await readSnapshotL1(file, entry, map.geometry);
+    if (this.#closed) throw new CalveError('closed', `${file.path} was closed before`);
+    const geometry = { ...map.geometry, size };
+    const l2 = new L2Tables(file, l1, geometry, tables);
+    return { view: new ClusterMap(file.path, geometry, l1, l2), l2 };
   }
 
   async #find(idOrName: string, first?: 'name'): Promise<SnapshotEntry> {

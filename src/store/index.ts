@@ -1,6 +1,6 @@
 /**
- * Owns versions, refs, environments, their protection and the space they take; imports errors, host, disk, qcow2,
- * img, oci.
+ * Owns versions, refs, environments, their protection and the space they take; imports errors, bytes, host, disk,
+ * qcow2, img, oci.
  */
 export type { BlockDifference } from '../img/index.ts';
 export type { Digest } from '../oci/index.ts';

@@ -22,7 +22,10 @@ test('what cannot be understood exits 2, says why in one line and where to look,
       ['import', 'disk', '--format', 'qed'],
       /^calve: option '--format <format>' argument 'qed' is invalid.*\nhint: /,
     ],
-    [['import', 'disk', '--onto', 'auto'], /^calve: --onto auto.* later release\nhint: .*--onto none/],
+    [
+      ['import', 'disk', '--max-layer-size', 'tiny'],
+      /^calve: option '--max-layer-size <size>' argument 'tiny' is invalid.* 512M.*\nhint: calve help import\n$/,
+    ],
     [
       ['diff', 'a', 'b'],
       /^calve: comparison by files is not there yet.*--blocks.*\nhint: calve diff --blocks a b\n$/,

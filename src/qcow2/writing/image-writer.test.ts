@@ -23,6 +23,14 @@ class TestStorage extends CrashStorage {
   /** Called ahead of each operation; what it throws, the operation throws. */
   ahead: (operation: 'read' | 'write' | 'datasync', offset: number) => Promise<void> | void = () => {};
 
+  /** Synchronous reads take as long as a device does, so that the next reads are not made so. */
+  slow = false;
+
+  override readSync(into: Uint8Array, offset: number): number {
+    for (const end = performance.now() + 1; this.slow && performance.now() < end; );
+    return super.readSync(into, offset);
+  }
+
   override async read(into: Uint8Array, offset: number): Promise<number> {
     await this.ahead('read', offset);
     return super.read(into, offset);
@@ -158,6 +166,8 @@ describe('writing to an image', () => {
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
     storage.ahead = (operation) => (operation === 'read' ? held : undefined);
     const read = Buffer.alloc(CLUSTER);
+    storage.slow = true;
+    await disk.read(read, CLUSTER);
     const reading = disk.read(read, 0);
     await settled();
     await disk.discard(0, CLUSTER);

@@ -11,7 +11,7 @@ import type { StoreContext } from './context.ts';
 import { type EnvDocument, readEnvDocument } from './env-document.ts';
 import { settled } from './locking.ts';
 import type { AdoptOptions } from './options.ts';
-import { listFolder } from './staging.ts';
+import { listFolder, openStaging } from './staging.ts';
 import type { AdoptedImage, AdoptReport } from './types.ts';
 import type { VersionDocument } from './version-document.ts';
 import { VersionsByTip } from './versions-by-tip.ts';
@@ -81,7 +81,10 @@ class AdoptRun {
       const env = await readEnvDocument(layout.envDocument(name));
       if (env.origin !== undefined) this.#origins.set(env.origin.path, { name, env });
     }
-    if (this.#options.dryRun !== true) this.#known = await VersionsByTip.read(this.#context);
+    if (this.#options.dryRun === true) return;
+    // A store that may not be written takes in nothing: that is no fault of the images.
+    await (await openStaging(this.#context))[Symbol.asyncDispose]();
+    this.#known = await VersionsByTip.read(this.#context);
   }
 
   async adopt(node: AdoptNode): Promise<AdoptedImage> {

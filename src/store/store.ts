@@ -38,7 +38,7 @@ export class Store {
    * Brings in a folder of qcow2 images and what they stand on: bases become versions, overlays on which nothing stands
    * become envs. The files are only read. One that cannot be adopted is told in the report; what was adopted before is
    * known again.
-   * @throws CalveError `not-found`, `denied` of the folder; `no-space`, `aborted`: what was adopted until then stays
+   * @throws CalveError `not-found`, `denied` of the folder, or of the store; `no-space`, `aborted`: what was adopted until then stays
    */
   async adopt(folder: string, options: AdoptOptions = {}): Promise<AdoptReport> {
     const { adoptFolder } = await import('./adopt-folder.ts');

@@ -11,7 +11,7 @@ after(() => folder[Symbol.asyncDispose]());
 const CASES = rounds(20_000, 1_000_000);
 /** Where a long run goes on that was ended: the number that it told last. */
 const FIRST = Number(process.env['CALVE_FIRST'] ?? 0);
-const QEMU_EVERY = LONG ? 50 : 66;
+const QEMU_EVERY = LONG ? 50 : 132;
 
 it(`${CASES} mutated images are read, written, checked and repaired, or refused by a typed error`, async (test) => {
   const started = performance.now();

@@ -6,6 +6,7 @@ import { ExpectedStates, everyOperation } from '../support/expected-states.ts';
 import { succeed } from '../support/programs.ts';
 import { refused } from '../support/refused.ts';
 import { smallFileSystem } from '../support/small-file-system.ts';
+import { placeBeside } from '../support/store-operations.ts';
 import { assertSound } from '../support/store-state.ts';
 
 /** A user that owns nothing: `nobody`. */
@@ -39,7 +40,7 @@ async function assertDenied(folder: string, forbid: () => Promise<void>, allow: 
 describe('a store that may not be written', () => {
   it('because its file system is read-only is read, and refused for anything else', async () => {
     await using fs = await smallFileSystem();
-    await cp(expected.scene.path('other.raw'), fs.join('other.raw'));
+    await placeBeside(expected.scene.path('.'), fs.path);
     await cp(expected.scene.store.folder, fs.join('store'), { recursive: true });
     const remount = async (how: string) => {
       await succeed('mount', ['-o', `remount,${how}`, fs.path]);

@@ -6,6 +6,7 @@ import { statFile } from '../../src/host/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
 import { ExpectedStates, everyOperation } from '../support/expected-states.ts';
 import { FS_BLOCK, type SmallFileSystem, smallFileSystem } from '../support/small-file-system.ts';
+import { placeBeside } from '../support/store-operations.ts';
 import { assertSound } from '../support/store-state.ts';
 import { LONG } from '../support/suite.ts';
 
@@ -105,7 +106,7 @@ class Trial {
   }
 
   static async on(fs: SmallFileSystem, leave: (room: number) => Promise<void>): Promise<Trial> {
-    await cp(expected.scene.path('other.raw'), fs.join('other.raw'));
+    await placeBeside(expected.scene.path('.'), fs.path);
     return new Trial(fs, leave);
   }
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { cp, link, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir } from 'node:fs/promises';
 import { openStore, type Store } from '../../src/store/index.ts';
-import { bystanders, fillForAll, type Operation, operations } from './store-operations.ts';
+import { bystanders, fillForAll, type Operation, operations, placeBeside } from './store-operations.ts';
 import { type StoreScene, storeScene } from './store-scene.ts';
 import { type KnownVersions, stateBeside, stateOf } from './store-state.ts';
 
@@ -31,7 +30,7 @@ export class ExpectedStates implements AsyncDisposable {
   async place(name: string): Promise<string> {
     const folder = this.scene.path(name);
     await mkdir(folder);
-    await link(this.scene.path('other.raw'), join(folder, 'other.raw'));
+    await placeBeside(this.scene.path('.'), folder);
     return folder;
   }
 

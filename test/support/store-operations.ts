@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createQcow2 } from '../../src/qcow2/index.ts';
 import { openStore } from '../../src/store/open-store.ts';
@@ -77,6 +77,13 @@ export async function fillForAll(store: Store, rawDisk: RawDisk): Promise<void> 
   await fillStore(store, rawDisk);
   const next = await rawDisk('next.raw', MiB, { 0: noise('base', 100_000), 700000: noise('next', 30_000) });
   await store.versions.import(next, { ref: 'next', onto: 'base', message: 'next' });
+}
+
+/** Puts what operations read beside a store that `fillForAll` filled into another folder, for a copy of the store. */
+export async function placeBeside(from: string, to: string): Promise<void> {
+  for (const name of ['other.raw', 'top.qcow2', 'images']) {
+    await cp(join(from, name), join(to, name), { recursive: true });
+  }
 }
 
 function beside(store: Store, name: string): string {

@@ -27,6 +27,9 @@ export const PACKAGES = {
   umount: 'mount',
   sync: 'coreutils',
   strace: 'strace',
+  cp: 'coreutils',
+  mv: 'coreutils',
+  rsync: 'rsync',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

@@ -12,7 +12,7 @@ import { LONG } from '../support/suite.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { BLOCK, BLOCKS, type Journal, TEXT } from './journal.ts';
 
-const PROCESSES = 50;
+const PROCESSES = LONG ? 50 : 16;
 const { CALVE_STRESS_SECONDS } = process.env;
 const seconds = Number(CALVE_STRESS_SECONDS ?? (LONG ? 60 : 15));
 

@@ -18,7 +18,7 @@ const random = seededRandom(SEED);
 
 /** Operations that one process is in the middle of, each on a store of its own: a kill strikes them all. */
 const LANES = 8;
-const KILLS = rounds(25, 2000);
+const KILLS = rounds(10, 2000);
 
 let expected: ExpectedStates;
 const over = new AbortController();

@@ -6,13 +6,13 @@ import { findQcow2Files } from './adopt-find.ts';
 import { type AdoptNode, type AdoptReach, growForest } from './adopt-forest.ts';
 import { type AdoptNames, envNames, refNames } from './adopt-names.ts';
 import { openImage } from './adopt-open.ts';
+import type { AdoptedImage, AdoptReport } from './adopt-report.ts';
 import { adoptVersion } from './adopt-version.ts';
 import type { StoreContext } from './context.ts';
 import { type EnvDocument, readEnvDocument } from './env-document.ts';
 import { settled } from './locking.ts';
 import type { AdoptOptions } from './options.ts';
 import { listFolder, openStaging } from './staging.ts';
-import type { AdoptedImage, AdoptReport } from './types.ts';
 import type { VersionDocument } from './version-document.ts';
 import { VersionsByTip } from './versions-by-tip.ts';
 

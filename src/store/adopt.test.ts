@@ -8,9 +8,9 @@ import { succeed } from '../../test/support/programs.ts';
 import { holdInQemuIo, qemuImgCheck, qemuImgCompare, qemuIo } from '../../test/support/qemu.ts';
 import { refused } from '../../test/support/refused.ts';
 import { MiB, noise, type StoreScene, storeScene } from '../../test/support/store-scene.ts';
+import type { AdoptReport } from './adopt-report.ts';
 import { openLayout, openStore } from './open-store.ts';
 import { Store } from './store.ts';
-import type { AdoptReport } from './types.ts';
 
 /** Threads that compress would take longer to start than these disks to be read. */
 const PLAIN = { compression: 'none' } as const;

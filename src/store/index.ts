@@ -4,6 +4,7 @@
  */
 export type { BlockDifference } from '../img/index.ts';
 export type { Digest } from '../oci/index.ts';
+export type { AdoptedImage, AdoptReport } from './adopt-report.ts';
 export type { BlobSource } from './blob-source.ts';
 export type { Config } from './config.ts';
 export type { Envs } from './envs.ts';
@@ -22,8 +23,6 @@ export type { Refs } from './refs.ts';
 export type { Store } from './store.ts';
 export type { Trash } from './trash.ts';
 export type {
-  AdoptedImage,
-  AdoptReport,
   BlobKind,
   CommitResult,
   Compression,

@@ -1,10 +1,11 @@
+import type { AdoptReport } from './adopt-report.ts';
 import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
 import type { AdoptOptions, EventOptions, GcOptions, RepairOptions, Target } from './options.ts';
 import { Refs } from './refs.ts';
 import { Trash } from './trash.ts';
-import type { AdoptReport, DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
+import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
 import { Versions } from './versions.ts';
 
 /** A store, opened. It holds no file open between calls, so there is nothing to close. */

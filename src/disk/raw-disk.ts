@@ -36,7 +36,8 @@ export class RawDisk implements WritableDisk {
 
   tryRead(into: Uint8Array, offset: number): boolean {
     checkRange(this, offset, into.length);
-    if (into.length > QUICK || !this.#watch.allows()) return false;
+    if (into.length > QUICK) return false;
+    if (!this.#watch.allows()) return this.file.readCached(into, offset);
     const count = this.#watch.time(() => this.file.readSync(into, offset));
     this.#checkWhole(count, into, offset);
     return true;

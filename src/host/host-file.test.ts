@@ -32,6 +32,21 @@ describe('openFile', () => {
     });
   });
 
+  it('reads at once what the page cache has, and nothing else', async () => {
+    const path = fresh();
+    const bytes = Buffer.alloc(64 * 1024, 'in the page cache');
+    await writeFile(path, bytes);
+    await using file = await openFile(path);
+    const read = Buffer.alloc(bytes.length);
+    assert.equal(file.readCached(read, 0), true);
+    assert.deepEqual(read, bytes);
+    assert.equal(file.readCached(read, 1), false, 'it ends before');
+    await succeed('dd', [`of=${path}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none']);
+    assert.equal(file.readCached(read, 0), false, 'the device has it');
+    assert.equal(await file.read(read, 0), bytes.length);
+    assert.equal(file.readCached(read, 0), true);
+  });
+
   it('makes a file only where there is none, with the mode it is told', async () => {
     const path = fresh();
     await using file = await openFile(path, { create: true, mode: 0o640 });

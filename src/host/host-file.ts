@@ -4,6 +4,7 @@ import { CalveError, systemError } from '../errors/index.ts';
 import { cloneFile } from './clone-file.ts';
 import { type CopyOptions, copyRange } from './copy-range.ts';
 import { type FileStat, fileStat } from './file-stat.ts';
+import { libcIfAny } from './libc.ts';
 import { allocateRange, type FileExtent, punchHole, seekSparse, sparseExtents } from './sparse.ts';
 import { wholeRange, wholeRangeSync } from './whole-range.ts';
 
@@ -55,6 +56,15 @@ export class HostFile implements AsyncDisposable {
         wholeRange(into.length, (done, length) => inPool(read, this.fd, into, done, length, offset + done)),
       offset,
     );
+  }
+
+  /**
+   * As `readSync`, but false and `into` undefined unless the page cache has all of it: where a device would have to be
+   * waited for, at the end of the file, and where reading fails. `read` tells which.
+   */
+  readCached(into: Uint8Array, offset: number): boolean {
+    this.#checkOpen('read');
+    return libcIfAny()?.readNow(this.fd, into, offset) === into.length;
   }
 
   /** Writes all of `from` at `offset`, through the thread pool. `from` must stay as it is until then. */

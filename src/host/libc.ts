@@ -28,6 +28,8 @@ export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
 
 const F_DUPFD_CLOEXEC = 1030;
+/** preadv2(2) */
+const RWF_NOWAIT = 8;
 /** linux/fs.h: `_IOW(0x94, 9, int)`; the encoding of these machines, of which all have the same. */
 const FICLONE = 0x40049409;
 /** linux/fs.h: `_IOR('f', 1, long)` and `_IOW('f', 2, long)`, which in truth take an int (ioctl_iflags(2)). */
@@ -48,6 +50,8 @@ export interface Libc {
   inodeFlags(fd: number): number;
   /** FS_IOC_SETFLAGS. */
   setInodeFlags(fd: number, flags: number): void;
+  /** preadv2(2) with RWF_NOWAIT: the bytes read, fewer where more would wait for a device; -1 when it failed or all would. */
+  readNow(fd: number, into: Uint8Array, offset: number): number;
   /** copy_file_range(2) in the thread pool; the bytes copied, 0 at the end of the source. */
   copyRange(sourceFd: number, from: number, targetFd: number, to: number, length: number): Promise<number>;
 }
@@ -94,6 +98,9 @@ function declare(koffi: typeof Koffi): Libc {
   // koffi cannot call a variadic function in the thread pool. Linux passes a pointer to a variadic function in
   // the same register as to any other on each machine that loadKoffi lets in, so that for this one call the plain declaration does.
   const fcntlAsync = library.func('fcntl', 'int', ['int', 'int', flock]);
+  const iovec = koffi.pointer(koffi.struct({ base: 'void *', length: 'size_t' }));
+  const preadv2: (fd: number, into: object, count: number, offset: number, flags: number) => number | bigint =
+    library.func('preadv2', 'int64', ['int', iovec, 'int', 'int64', 'int']);
   const offset = koffi.pointer('int64');
   const copyFileRange = library.func('copy_file_range', 'int64', [
     'int',
@@ -158,6 +165,7 @@ function declare(koffi: typeof Koffi): Libc {
       flags.writeInt32LE(value);
       check('ioctl', ioctl(fd, FS_IOC_SETFLAGS, 'void *', flags));
     },
+    readNow: (fd, into, at) => Number(preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT)),
     copyRange: (sourceFd, from, targetFd, to, length) =>
       inThreadPool('copy_file_range', (done) =>
         copyFileRange.async(sourceFd, [from], targetFd, [to], length, 0, done),

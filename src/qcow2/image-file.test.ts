@@ -74,6 +74,20 @@ test('when one is slow, the next ones go through the thread pool, and those of t
   assert.deepEqual(storage.calls, ['writeSync', ...Array(8).fill('write'), 'readSync']);
 });
 
+test('while reads are slow, what the page cache has is read at once, and the rest in the thread pool', async () => {
+  const cached = [false, true];
+  const storage: NotedStorage & Pick<ImageStorage, 'readCached'> = new NotedStorage();
+  storage.readCached = () => {
+    storage.calls.push('readCached');
+    return cached.shift() ?? false;
+  };
+  const file = new ImageFile(storage);
+  storage.busy = 5;
+  await file.read(bytes, 0);
+  for (let at = 0; at < 2; at += 1) await file.read(bytes, 0);
+  assert.deepEqual(storage.calls, ['readSync', 'readCached', 'read', 'readCached']);
+});
+
 test('long writes go through the thread pool', async () => {
   const storage = new NotedStorage();
   await new ImageFile(storage).write(new Uint8Array(2 ** 20), 0);

@@ -67,9 +67,10 @@ export class ImageFile {
     if (count < into.length) into.fill(0, count);
   }
 
-  /** As `read`, now; false when synchronous reads are slow at the moment. */
+  /** As `read`, now; false when that may have to wait for the device. */
   tryRead(into: Uint8Array, offset: number): boolean {
-    if (into.length > QUICK_READ || !this.#watch.allows()) return false;
+    if (into.length > QUICK_READ) return false;
+    if (!this.#watch.allows()) return this.#storage.readCached?.(into, offset) ?? false;
     if (offset > Number.MAX_SAFE_INTEGER - into.length) {
       into.fill(0);
       return true;

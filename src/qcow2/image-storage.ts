@@ -6,6 +6,8 @@ export interface ImageStorage {
   /** Bytes read; fewer only at the end of the file. */
   readSync(into: Uint8Array, offset: number): number;
   read(into: Uint8Array, offset: number): Promise<number>;
+  /** As `readSync`, but false where that would have to wait, or for fewer bytes than asked for. Storage without it cannot tell. */
+  readCached?(into: Uint8Array, offset: number): boolean;
   write(from: Uint8Array, offset: number): Promise<void>;
   /** As `write`, at once. Storage without it has every write wait for the thread pool, or for what is behind it. */
   writeSync?(from: Uint8Array, offset: number): void;

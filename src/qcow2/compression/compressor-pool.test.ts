@@ -68,8 +68,9 @@ for (const compression of ['zstd', 'deflate'] as const) {
 }
 
 test('a few clusters are compressed without starting a thread, to the same bytes', async () => {
-  await using inline = await openCompressorPool(codec);
-  await using pool = await openCompressorPool(threaded);
+  // No other test left a thread of this level.
+  await using inline = await openCompressorPool({ ...codec, level: 5 });
+  await using pool = await openCompressorPool({ ...threaded, level: 5 });
   const [here] = await compressAll(inline, [6]);
   const [there] = await compressAll(pool, [6]);
   assert.equal(inline.threads, 0);
@@ -78,6 +79,22 @@ test('a few clusters are compressed without starting a thread, to the same bytes
   const end = here.lengths.slice(1).reduce((a, b) => a + b);
   assert.deepEqual(here.lengths.slice(1), there.lengths.slice(1));
   assert.deepEqual(here.output.subarray(0, end), there.output.subarray(0, end));
+});
+
+test('threads that a pool left are taken by the next one, which compresses nothing itself', async () => {
+  const other = { ...codec, level: 6, threads: 1 };
+  let threads = 0;
+  const count = (): void => void (threads += 1);
+  process.on('worker', count);
+  {
+    await using first = await openCompressorPool({ ...other, inlineBytes: 0 });
+    await compressAll(first, [1]);
+  }
+  await using second = await openCompressorPool(other);
+  assert.equal(second.threads, 1);
+  await compressAll(second, [1]);
+  process.off('worker', count);
+  assert.equal(threads, 1);
 });
 
 test('only a few batches are taken before the first one is passed on', async () => {

@@ -9,7 +9,7 @@ import { keepIdleThread, takeIdleThread } from './idle-threads.ts';
 export interface PoolOptions extends Codec {
   /** Threads at most; one for each core by default, up to three. */
   readonly threads?: number;
-  /** Bytes to compress on the calling thread before the first thread starts (default 4 MiB). */
+  /** Bytes to compress on the calling thread before the first thread starts, where none is there (default 4 MiB). */
   readonly inlineBytes?: number;
   /** Ends the threads and rejects what they have. */
   readonly signal?: AbortSignal | undefined;
@@ -23,7 +23,7 @@ const INLINE_BYTES = 4 * 2 ** 20;
 const BATCHES_PER_THREAD = 2;
 
 /**
- * Opens a pool of threads that compress clusters. No thread starts before there is work for it.
+ * Opens a pool of threads that compress clusters: those that an earlier pool left. No other starts before there is work for it.
  * @throws CalveError `usage` for a level that the compression does not have
  */
 export async function openCompressorPool(options: PoolOptions): Promise<CompressorPool> {
@@ -45,7 +45,8 @@ export class CompressorPool implements AsyncDisposable {
     this.#codec = { compression, level, clusterSize };
     this.#compress = clusterCompressor(this.#codec);
     this.#mostThreads = threads ?? Math.min(availableParallelism(), MOST_THREADS);
-    this.#inlineBytes = inlineBytes ?? INLINE_BYTES;
+    this.#takeIdleThreads();
+    this.#inlineBytes = this.#threads.length > 0 ? 0 : (inlineBytes ?? INLINE_BYTES);
     this.#signal = signal;
     signal?.addEventListener('abort', this.#abort);
     if (signal?.aborted) this.#abort();
@@ -117,9 +118,17 @@ export class CompressorPool implements AsyncDisposable {
       const least = rest.reduce((a, b) => (b.load < a.load ? b : a), first);
       if (least.load === 0 || this.#threads.length >= this.#mostThreads) return least;
     }
-    const started = takeIdleThread(this.#codec) ?? new CompressThread(this.#codec);
+    const started = new CompressThread(this.#codec);
     this.#threads.push(started);
     return started;
+  }
+
+  #takeIdleThreads(): void {
+    while (this.#threads.length < this.#mostThreads) {
+      const idle = takeIdleThread(this.#codec);
+      if (!idle) return;
+      this.#threads.push(idle);
+    }
   }
 
   readonly #abort = (): void => {

@@ -30,6 +30,8 @@ export class ClusterReader {
   readonly #unpacked: BoundedCache<Uint8Array>;
   readonly #unpacking = new Map<number, Promise<Uint8Array>>();
   readonly #quickMapping = emptyMapping();
+  /** What is unpacked at once, used again and again: memory fresh from the system takes longer than reading into it. */
+  #packed: Uint8Array = new Uint8Array();
 
   constructor(parts: ReaderParts) {
     this.#file = parts.file;
@@ -111,7 +113,7 @@ export class ClusterReader {
         return this.#tryReadBacking(part, offset);
       case 'compressed': {
         const cluster = this.#unpacked.get(mapping.host);
-        if (!cluster) return false;
+        if (!cluster) return this.#tryUnpack(mapping.host, mapping.hostLength, part, offset);
         this.#copy(cluster, part, offset);
         return true;
       }
@@ -173,10 +175,29 @@ export class ClusterReader {
     return cluster;
   }
 
+  /** A whole cluster, unpacked now where its packed bytes need not be waited for. */
+  #tryUnpack(host: number, hostLength: number, part: Uint8Array, offset: number): boolean {
+    if (part.length !== this.#map.geometry.clusterSize || this.#unpacking.has(host)) return false;
+    const length = this.#packedLength(host, hostLength);
+    if (this.#packed.length < length) this.#packed = Buffer.allocUnsafeSlow(Math.max(length, part.length));
+    const packed = this.#packed.subarray(0, length);
+    if (!this.#file.tryRead(packed, host)) return false;
+    this.#unpackFrom(packed, part, host, offset);
+    return true;
+  }
+
   async #unpack(host: number, hostLength: number, offset: number, into: Uint8Array): Promise<void> {
-    // The last sector may end past the end of the file, and a stream cut short there is found out when unpacked.
-    const packed = Buffer.allocUnsafe(Math.max(0, Math.min(hostLength, this.#file.end - host)));
+    const packed = Buffer.allocUnsafe(this.#packedLength(host, hostLength));
     await this.#file.read(packed, host);
+    this.#unpackFrom(packed, into, host, offset);
+  }
+
+  /** The last sector may end past the end of the file, and a stream cut short there is found out when unpacked. */
+  #packedLength(host: number, hostLength: number): number {
+    return Math.max(0, Math.min(hostLength, this.#file.end - host));
+  }
+
+  #unpackFrom(packed: Uint8Array, into: Uint8Array, host: number, offset: number): void {
     try {
       decompressCluster(this.#compressionType, packed, into);
     } catch (error) {

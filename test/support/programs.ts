@@ -28,6 +28,7 @@ export const PACKAGES = {
   sync: 'coreutils',
   strace: 'strace',
   cp: 'coreutils',
+  dd: 'coreutils',
   mv: 'coreutils',
   rsync: 'rsync',
 } as const;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { report } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { messagesOf } from './messages-of.ts';
 import { smallStore } from './small-store.ts';
 
 test('data goes to stdout, messages to stderr, and -q silences the messages', async () => {
@@ -9,7 +10,7 @@ test('data goes to stdout, messages to stderr, and -q silences the messages', as
   const calve = await smallStore(folder);
   const made = await calve.run(['new', 'disk:1', 'three']);
   assert.equal(made.stdout, 'three\n', report(made));
-  assert.match(made.stderr, /^on disk:1 \([0-9a-f]{12}\):\n$/, report(made));
+  assert.match(messagesOf(made), /^on disk:1 \([0-9a-f]{12}\):\n$/, report(made));
   const quiet = await calve.run(['new', 'disk:1', '-q', '-n', '2']);
   assert.match(quiet.stdout, /^\S+\n\S+\n$/, report(quiet));
   assert.equal(quiet.stderr, '', report(quiet));
@@ -17,7 +18,7 @@ test('data goes to stdout, messages to stderr, and -q silences the messages', as
   const commit = await calve.run(['commit', 'one', '-m', 'sevens\n\nin the third cluster']);
   assert.match(commit.stdout, /^[0-9a-f]{12}\n$/, report(commit));
   assert.match(
-    commit.stderr,
+    messagesOf(commit),
     /^\[disk:1 [0-9a-f]{12}\] sevens\n1 cluster of data.*stored\n$/,
     report(commit),
   );
@@ -68,7 +69,7 @@ test('where a name is an environment and a ref, the environment is taken and sai
   ]) {
     const ran = await calve.run(words);
     assert.equal(ran.code, 0, report(ran));
-    assert.match(ran.stderr, /^one is an environment and a ref: taking the environment/, report(ran));
+    assert.match(messagesOf(ran), /^one is an environment and a ref: taking the environment/, report(ran));
   }
   assert.match(await calve.ok('path', 'one'), /\/envs\/one\/disk\.qcow2$/);
   assert.match(await calve.ok('path', 'one:latest'), /\/blobs\/sha256\/[0-9a-f]{64}$/);
@@ -92,7 +93,7 @@ test('diff --blocks lists ranges, sums them up, and tells by its exit code with 
   assert.equal(listed.code, 0, report(listed));
   assert.match(listed.stdout, /^M +131072 +65536\n$/, report(listed));
   const sum = '1 range differs: 64 KiB changed, 0 B added, 0 B removed';
-  assert.equal(listed.stderr, `${sum}\n`);
+  assert.equal(messagesOf(listed), `${sum}\n`);
   assert.equal(await calve.ok('diff', '--blocks', '--stat', 'one'), sum);
   const differing = await calve.run(['diff', '--blocks', '--exit-code', '-q', 'one', 'two']);
   assert.deepEqual([differing.code, differing.stdout, differing.stderr], [1, '', '']);
@@ -107,7 +108,7 @@ test('a commit of nothing is a failure, a fsck that finds something too', async 
   assert.equal(ran.code, 0, report(ran));
   assert.equal(ran.stdout, '');
   assert.match(
-    ran.stderr,
+    messagesOf(ran),
     /^no problem in \d+ blobs \(.*\), 1 versions?, 1 refs?, 2 environments, 0 in the trash\n$/,
   );
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { report } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { messagesOf } from './messages-of.ts';
 import { smallStore } from './small-store.ts';
 
 test('without a terminal rm moves to the trash unasked, says what was not saved and how to have it back', async () => {
@@ -36,7 +37,7 @@ test('rm --force deletes without the trash', async () => {
   const calve = await smallStore(folder);
   const ran = await calve.run(['rm', '-f', 'one']);
   assert.equal(ran.code, 0, report(ran));
-  assert.equal(ran.stderr, 'deleted one: with 64 KiB that is not committed\n');
+  assert.equal(messagesOf(ran), 'deleted one: with 64 KiB that is not committed\n');
   assert.equal(await calve.ok('trash', 'ls', '-q'), '');
 });
 
@@ -59,14 +60,20 @@ test('reset says what went to the trash, and a ref that moves says where it was'
   const calve = await smallStore(folder);
   const reset = await calve.run(['reset', 'one']);
   assert.equal(reset.code, 0, report(reset));
-  assert.match(reset.stderr, /^one is back at disk:1 .*\n.*calve trash restore one@\S+ NAME\n$/);
+  assert.match(messagesOf(reset), /^one is back at disk:1 .*\n.*calve trash restore one@\S+ NAME\n$/);
   assert.match(await calve.ok('status', 'one'), /nothing changed/);
 
   const base = await calve.ok('log', 'disk:1', '-q');
   await calve.ok('trash', 'restore', 'one', 'back');
   const next = await calve.ok('commit', 'back', '-m', 'sevens', '-t', 'disk:2', '-q');
   const moved = await calve.run(['tag', 'disk:2', 'disk:1']);
-  assert.equal(moved.stderr, `disk:1 moved from ${base} to ${next}; to undo: calve tag ${base} disk:1\n`);
+  assert.equal(
+    messagesOf(moved),
+    `disk:1 moved from ${base} to ${next}; to undo: calve tag ${base} disk:1\n`,
+  );
   const removed = await calve.run(['untag', 'disk:2']);
-  assert.equal(removed.stderr, `removed disk:2, which named ${next}; to undo: calve tag ${next} disk:2\n`);
+  assert.equal(
+    messagesOf(removed),
+    `removed disk:2, which named ${next}; to undo: calve tag ${next} disk:2\n`,
+  );
 });

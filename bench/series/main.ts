@@ -1,6 +1,7 @@
 // npm run bench:series [-- --runs N]: five states of a Debian disk, kept by calve and by its peers. See README.md in the folder above.
 import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { succeed } from '../../test/support/programs.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
@@ -17,6 +18,10 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) {
   throw new Error(`--runs: expected a number from 1 on, got ${values.runs}`);
 }
+// Compiles what is out of date.
+await succeed(fileURLToPath(new URL('../../calve', import.meta.url)) as `/${string}`, ['--version'], {
+  timeout: TIMEOUT,
+});
 const states = await debianSeries();
 const kept = tools.map((tool) => ({ tool, seconds: [] as number[], bytes: 0 }));
 for (let run = 0; run < runs; run += 1) {

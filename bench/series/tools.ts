@@ -20,7 +20,8 @@ interface Command {
   readonly env?: Record<string, string>;
 }
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+/** As it is installed: compiled. */
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const NODE = process.execPath as `/${string}`;
 
 const calve: Tool = {

@@ -11,6 +11,7 @@ export class Interrupt {
   readonly #controller = new AbortController();
   #exitCode: number | undefined;
   #said = false;
+  #isPatient = false;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -24,6 +25,11 @@ export class Interrupt {
   /** Whether nothing is left to be said about it. */
   get said(): boolean {
     return this.#said;
+  }
+
+  /** From now on what ends orderly may take its time after the first signal: a server, which answers what it was asked. */
+  bePatient(): void {
+    this.#isPatient = true;
   }
 
   /** Listens for signals, for stdout that takes no more, and for errors that nobody caught. */
@@ -41,7 +47,7 @@ export class Interrupt {
     }
     // A thread that waits for a lock in the kernel cannot be woken and holds up every orderly exit, so the signal's
     // own default action is what ends the process then. The timer does not keep a finished process alive.
-    setTimeout(() => endBy(name), PATIENCE).unref();
+    if (!this.#isPatient) setTimeout(() => endBy(name), PATIENCE).unref();
     this.#abort(SIGNALS[name], 'interrupted');
   }
 

@@ -1,8 +1,13 @@
 import { Command } from 'commander';
-import type { Session } from './session.ts';
+import type { GlobalOptions, Session } from './session.ts';
 import type { Verb } from './verb.ts';
 import { findVerb, verbTable } from './verb-table.ts';
 import { packageVersion } from './version.ts';
+
+/** The options of the whole command line as they are parsed; `store` is true where it was said without a folder. */
+export interface ProgramOptions extends Omit<GlobalOptions, 'store' | 'wholeStore'> {
+  readonly store?: string | true | undefined;
+}
 
 const WORDS = `
 REF is a name (debian:12), a digest or its first digits (ab12cd), REF~2, REF@{1} or ENV@base.
@@ -15,12 +20,15 @@ export function buildProgram(session: Session): Command {
     .usage('[options] <command>')
     .helpCommand(false)
     .helpOption('-h, --help', 'show this')
-    .option('--store <dir>', 'the store to work on ($CALVE_STORE, else ~/.local/share/calve)')
+    .option('--store [dir]', 'the store to work on ($CALVE_STORE, else ~/.local/share/calve)')
     .option('-q, --quiet', 'no messages, no progress; what is listed shrinks to names')
     .option('-y, --yes', 'answer every question with yes')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .version(packageVersion(), '-V, --version', 'print the version')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      optionTerm: (option) => option.flags.replace('[dir]', '<dir>'),
+    })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'calve: ')) })
     .showHelpAfterError('hint: calve --help')
     .exitOverride()
@@ -36,6 +44,9 @@ export function buildProgram(session: Session): Command {
   }
   program.hook('preSubcommand', async (_program, command) => {
     const entry = findVerb(command.name());
+    if (entry?.takesWholeStore !== true && program.opts<ProgramOptions>().store === true) {
+      program.error("error: option '--store <dir>' argument missing");
+    }
     if (entry !== undefined) declareVerb(await entry.load(), command, session);
   });
   return program;

@@ -1,5 +1,5 @@
 import { Interrupt } from './interrupt.ts';
-import { buildProgram } from './program.ts';
+import { buildProgram, type ProgramOptions } from './program.ts';
 import { exitCodeOf, reportError } from './report-error.ts';
 import { type GlobalOptions, Session } from './session.ts';
 
@@ -22,12 +22,14 @@ async function runLine(
   inherited: GlobalOptions,
 ): Promise<number> {
   const globals = (): GlobalOptions => {
-    const said = program.opts<GlobalOptions>();
-    return { ...inherited, ...said, color: said.color !== false && inherited.color !== false };
+    const { store: folder, ...said } = program.opts<ProgramOptions>();
+    const store = folder === true ? { wholeStore: true } : folder === undefined ? {} : { store: folder };
+    return { ...inherited, ...said, ...store, color: said.color !== false && inherited.color !== false };
   };
   const session: Session = new Session({
     signal: interrupt.signal,
     globals,
+    endsOrderly: () => interrupt.bePatient(),
     run: (further) => {
       const { quiet, yes, color } = session.globals;
       return runLine(further, interrupt, { quiet, yes, color });

@@ -4,6 +4,8 @@ import { Output } from './output.ts';
 /** The options that every verb takes, before or after its name. */
 export interface GlobalOptions {
   readonly store?: string | undefined;
+  /** `--store` was said without a folder. */
+  readonly wholeStore?: boolean | undefined;
   readonly quiet?: boolean | undefined;
   readonly yes?: boolean | undefined;
   readonly color?: boolean | undefined;
@@ -15,6 +17,7 @@ export interface SessionParts {
   /** Called when first needed: after the command line was parsed. */
   readonly globals: () => GlobalOptions;
   readonly run: (words: readonly string[]) => Promise<number>;
+  readonly endsOrderly: () => void;
 }
 
 /** What a verb works with: the store, the output, the signal that ends long work, and the exit code to leave with. */
@@ -23,6 +26,8 @@ export class Session {
   readonly signal: AbortSignal;
   /** Runs another command line as if it were typed; resolves to its exit code. What it says and prints is not caught. */
   readonly run: (words: readonly string[]) => Promise<number>;
+  /** Says that after a signal the verb ends by itself, in its own time. A second signal ends the process all the same. */
+  readonly endsOrderly: () => void;
   /** 0 unless a verb sets it: 1 for a difference found, a problem found. */
   exitCode = 0;
   readonly #globals: () => GlobalOptions;
@@ -31,6 +36,7 @@ export class Session {
   constructor(parts: SessionParts) {
     this.signal = parts.signal;
     this.run = parts.run;
+    this.endsOrderly = parts.endsOrderly;
     this.#globals = parts.globals;
   }
 

@@ -8,6 +8,8 @@ export interface VerbEntry {
   readonly summary: string;
   /** The heading under which `calve --help` lists it; none: not listed. */
   readonly group?: string;
+  /** `--store` may be said without a folder, and means all that is in it. */
+  readonly takesWholeStore?: true;
   readonly load: () => Promise<Verb>;
 }
 
@@ -140,6 +142,13 @@ export const verbTable: readonly VerbEntry[] = [
     summary: 'write a version or environment as one flat file',
     group: VERSIONS,
     load: async () => (await import('./verbs/export.ts')).exportDisk,
+  },
+  {
+    name: 'nbd',
+    summary: 'serve disks, or the whole store, over NBD',
+    group: VERSIONS,
+    takesWholeStore: true,
+    load: async () => (await import('./verbs/nbd.ts')).nbd,
   },
   {
     name: 'df',

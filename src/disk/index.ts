@@ -12,6 +12,7 @@ export { extentsOf } from './extents-of.ts';
 export { type Fault, type FaultPlan, faultyDisk } from './faulty-disk.ts';
 export { isWritable } from './is-writable.ts';
 export { type LatencyLimits, LatencyWatch } from './latency-watch.ts';
+export { Lifetime } from './lifetime.ts';
 export { MemoryDisk } from './memory-disk.ts';
 export { openRawDisk, type RawDiskOptions } from './open-raw-disk.ts';
 export { type OverlayDisk, type OverlayOptions, overlayDisk } from './overlay-disk.ts';

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CalveError, systemError } from '../errors/index.ts';
 import { openFile } from '../host/index.ts';
-import { isQcow2 } from './image-format.ts';
+import { isQcow2 } from '../img/index.ts';
 
 /** What a folder holds. */
 export interface FoundFiles {

@@ -1,5 +1,5 @@
 import type { Extent, WritableDisk, ZeroOptions } from '../disk/index.ts';
-import { openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
+import { type DirtyExtent, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
 import { checkStandsOn, overlayPolicy } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import { type LockedOverlay, lockEnv } from './env-lock.ts';
@@ -75,6 +75,10 @@ class EnvDisk implements WritableDisk {
   }
   extents(offset: number, length: number): AsyncIterable<Extent> {
     return this.#disk.extents(offset, length);
+  }
+  /** What a dirty bitmap of the overlay says: QEMU may have made one. */
+  dirtyExtents(bitmap: string, offset: number, length: number): AsyncIterable<DirtyExtent> {
+    return this.#disk.dirtyExtents(bitmap, offset, length);
   }
   write(from: Uint8Array, offset: number): Promise<void> {
     return this.#disk.write(from, offset);

@@ -7,6 +7,7 @@ import { openFile, statFile, syncFolder } from '../host/index.ts';
 import { copyDisk } from '../img/index.ts';
 import { createQcow2, denyBacking, openQcow2 } from '../qcow2/index.ts';
 import type { StoreContext } from './context.ts';
+import { isNbd } from './is-nbd.ts';
 import { openTarget } from './open-target.ts';
 import type { ExportOptions } from './options.ts';
 import { verifyChain } from './protection.ts';
@@ -19,8 +20,13 @@ export async function exportDisk(
   context: StoreContext,
   target: string,
   file: string,
-  { format = 'qcow2', force = false, signal, onProgress }: ExportOptions,
+  options: ExportOptions,
 ): Promise<void> {
+  const { format = 'qcow2', force = false, signal, onProgress } = options;
+  if (await isNbd(file)) {
+    const { exportToNbd } = await import('./export-nbd.ts');
+    return exportToNbd(context, target, file, { format: options.format, signal, onProgress });
+  }
   const path = resolve(file);
   if (!force) refuseToReplace(path);
   const { disk: source, layers } = await openTarget(context, target, { signal, onProgress });

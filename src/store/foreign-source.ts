@@ -1,8 +1,8 @@
 import { extentsOf, openRawDisk } from '../disk/index.ts';
 import { lockImage, openFile } from '../host/index.ts';
+import type { ForeignFormat } from '../img/index.ts';
 import { checkVhd } from './check-vhd.ts';
 import type { ForeignImage } from './foreign-image.ts';
-import type { ForeignFormat } from './image-format.ts';
 import { currentState, type ImportSource } from './import-state.ts';
 import { runQemuImg } from './run-qemu-img.ts';
 import type { Staging } from './staging.ts';

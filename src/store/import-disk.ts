@@ -5,6 +5,7 @@ import type { StoreContext } from './context.ts';
 import { findVersion } from './get-version.ts';
 import { openImportSource } from './import-source.ts';
 import type { ImportSource } from './import-state.ts';
+import { isNbd } from './is-nbd.ts';
 import { locked, settled } from './locking.ts';
 import { checkMayMove, moveRef } from './move-ref.ts';
 import { type NearestBase, nearestBase } from './nearest-base.ts';
@@ -29,7 +30,7 @@ export async function importDisk(
   file: string,
   options: ImportOptions,
 ): Promise<ImportResult> {
-  const ref = refToMake(file, options.ref);
+  const ref = await refToMake(file, options.ref);
   await settled(context);
   const auto = options.onto === AUTO;
   const named = options.onto == null || auto ? null : await findVersion(context, options.onto);
@@ -89,12 +90,19 @@ async function searchBase(
   return await nearestBase(context, disk, options);
 }
 
-function refToMake(file: string, ref: string | null | undefined): string | null {
+async function refToMake(file: string, ref: string | null | undefined): Promise<string | null> {
   if (ref === null) return null;
   if (ref !== undefined) return parseRefName(ref);
-  const made = refNameOfFile(basename(file));
+  const name = await nameOf(file);
+  const made = refNameOfFile(name);
   if (made !== undefined) return made;
-  throw new CalveError('usage', `no ref can be made of the name ${basename(file)}`, {
+  throw new CalveError('usage', `no ref can be made of the name ${JSON.stringify(name)}`, {
     hint: `calve import ${file} REF`,
   });
+}
+
+async function nameOf(file: string): Promise<string> {
+  if (!(await isNbd(file))) return basename(file);
+  const { parseNbdUri } = await import('../nbd/index.ts');
+  return parseNbdUri(file).exportName;
 }

@@ -1,7 +1,8 @@
 import { extentsOf, openRawDisk } from '../disk/index.ts';
 import { openFile } from '../host/index.ts';
-import { type ForeignFormat, type NativeFormat, probeFormat } from './image-format.ts';
+import { type ForeignFormat, type NativeFormat, probeFormat } from '../img/index.ts';
 import { currentState, type ImportSource } from './import-state.ts';
+import { isNbd } from './is-nbd.ts';
 import { openQcow2Source, type Qcow2SourceOptions } from './qcow2-source.ts';
 import type { Staging } from './staging.ts';
 import type { WorkOptions } from './types.ts';
@@ -13,7 +14,7 @@ export interface ImportSourceOptions extends Qcow2SourceOptions, WorkOptions {
 }
 
 /**
- * Opens a disk image that came from outside. Nothing that it names is opened, unless the caller said so with `chain`.
+ * Opens a disk image that came from outside, or an export of an NBD server by its URI. Nothing that it names is opened, unless the caller said so with `chain`.
  * @param staging takes what must be converted first
  * @throws CalveError `not-found`, `in-use`, `invalid`, `denied`; `unsupported` by the name of what cannot be kept
  */
@@ -22,6 +23,10 @@ export async function openImportSource(
   staging: Staging,
   options: ImportSourceOptions,
 ): Promise<ImportSource> {
+  if (await isNbd(path)) {
+    const { openNbdSource } = await import('./nbd-source.ts');
+    return openNbdSource(path, options);
+  }
   const format = options.format ?? (await formatOf(path));
   if (format === 'raw') return openRawSource(path);
   if (format === 'qcow2') return openQcow2Source(path, options);

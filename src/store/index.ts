@@ -1,6 +1,6 @@
 /**
  * Owns versions, refs, environments, their protection and the space they take; imports errors, bytes, host, disk,
- * qcow2, img, oci.
+ * qcow2, img, nbd, oci.
  */
 export type { BlockDifference } from '../img/index.ts';
 export type { Digest } from '../oci/index.ts';
@@ -16,6 +16,7 @@ export type {
   ExportOptions,
   GcOptions,
   ImportOptions,
+  NbdExportsOptions,
   RepairOptions,
   Target,
 } from './options.ts';

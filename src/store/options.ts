@@ -1,6 +1,6 @@
+import type { ForeignFormat, NativeFormat } from '../img/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { BlobSource } from './blob-source.ts';
-import type { ForeignFormat, NativeFormat } from './image-format.ts';
 import type { Compression, NearestSearch, WorkOptions } from './types.ts';
 
 /** The value of `onto` that has the nearest version found. */
@@ -56,7 +56,7 @@ export interface AdoptOptions extends WorkOptions {
 
 /** `export`. */
 export interface ExportOptions extends WorkOptions {
-  /** Default qcow2. */
+  /** Default qcow2, and over NBD raw, which is all that there is. */
   readonly format?: 'raw' | 'qcow2' | undefined;
   /** Replace a file that is there (default false). */
   readonly force?: boolean | undefined;
@@ -103,6 +103,18 @@ export interface EventOptions {
   readonly signal?: AbortSignal | undefined;
   /** The id of a ref's move: first those that came after it are told. */
   readonly since?: string | undefined;
+}
+
+/** `nbdExports`. */
+export interface NbdExportsOptions {
+  /** Clients may not write environments either (default false). */
+  readonly readOnly?: boolean | undefined;
+  /** How many clients may use an export at a time; 0 is any number (default 0). */
+  readonly maxClients?: number | undefined;
+  /** Clients may ask how deep in the chain a block lies (`qemu:allocation-depth`; default false). */
+  readonly allocationDepth?: boolean | undefined;
+  /** The ref or env that clients get who name none (default: the only one that there is, if it is). */
+  readonly default?: string | undefined;
 }
 
 /** What a target's name stands for. */

@@ -1,6 +1,7 @@
 import { type Disk, RawDisk } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import { openFile } from '../host/index.ts';
+import { isQcow2 } from '../img/index.ts';
 import {
   denyBacking,
   denyDataFile,
@@ -10,7 +11,6 @@ import {
   Qcow2Disk,
   readHeader,
 } from '../qcow2/index.ts';
-import { isQcow2 } from './image-format.ts';
 import type { ImportSource } from './import-state.ts';
 import { type NamedImage, statesOf } from './qcow2-states.ts';
 

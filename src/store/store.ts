@@ -1,8 +1,16 @@
+import type { ExportSource } from '../nbd/index.ts';
 import type { AdoptReport } from './adopt-report.ts';
 import { Config } from './config.ts';
 import type { StoreContext } from './context.ts';
 import { Envs } from './envs.ts';
-import type { AdoptOptions, EventOptions, GcOptions, RepairOptions, Target } from './options.ts';
+import type {
+  AdoptOptions,
+  EventOptions,
+  GcOptions,
+  NbdExportsOptions,
+  RepairOptions,
+  Target,
+} from './options.ts';
 import { Refs } from './refs.ts';
 import { Trash } from './trash.ts';
 import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
@@ -85,6 +93,17 @@ export class Store {
   async repair(options: RepairOptions = {}): Promise<FsckReport> {
     const { repairStore } = await import('./repair-store.ts');
     return repairStore(this.#context, options);
+  }
+
+  /**
+   * Every ref and env by name, to be served by an `NbdServer` of `calve/nbd`: versions read-only, whatever is asked
+   * for, each verified before; envs writable, each locked as QEMU would lock it while a client uses it. Refs and envs
+   * that come, go or move are seen by whoever connects next.
+   * @throws CalveError `not-found` for a `default` that there is not
+   */
+  async nbdExports(options: NbdExportsOptions = {}): Promise<ExportSource> {
+    const { nbdExports } = await import('./nbd-exports.ts');
+    return nbdExports(this.#context, options);
   }
 
   /** Accounts for space. */

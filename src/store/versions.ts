@@ -18,7 +18,7 @@ export class Versions {
   }
 
   /**
-   * Makes a version of a disk image.
+   * Makes a version of a disk image, or of what an NBD server exports: `nbd://HOST/EXPORT` in place of a file.
    * @throws CalveError `in-use`, `unsupported` by the name of what cannot be kept, `exists`, `diverged`, `no-space`
    */
   async import(file: string, options: ImportOptions = {}): Promise<ImportResult> {
@@ -61,7 +61,10 @@ export class Versions {
     return verifyVersion(this.#context, expression, options);
   }
 
-  /** Writes the disk of a version, or of the env of this name, as one flat file. */
+  /**
+   * Writes the disk of a version, or of the env of this name, as one flat file, or over what an NBD server exports
+   * (`nbd://HOST/EXPORT`).
+   */
   async export(target: string, file: string, options: ExportOptions = {}): Promise<void> {
     const { exportDisk } = await import('./export-disk.ts');
     return exportDisk(this.#context, target, file, options);

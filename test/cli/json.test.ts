@@ -55,6 +55,8 @@ test('what the program prints has the documented shape', async () => {
   await printed('trash ls');
   await printed('gc', '--dry-run', '--prune=now', '-v');
   await printed('fsck');
+  await printed('nbd', '--fork', '-k', folder.join('socket'), 'disk:1');
+  await printed('nbd --list', '-k', folder.join('socket'));
   await printed('config');
   await printed('config', 'trash.days');
 });

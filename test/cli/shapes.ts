@@ -224,6 +224,8 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     kept: optional(array(strictObject({ digest, by: string() }))),
     freedBytes: bytes,
   }),
+  nbd: strictObject({ pid: count, uris: array(pipe(string(), regex(/^nbds?(\+unix)?:\/\//))) }),
+  'nbd --list': array(strictObject({ name: string(), description: string(), size: nullable(bytes) })),
   config: array(strictObject({ key: string(), value: setting, default: setting, set: boolean() })),
   fsck: strictObject({
     problems: array(

@@ -7,7 +7,7 @@ import { succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const ROOMS = ['qcow2', 'disk', 'store'] as const;
+const ROOMS = ['qcow2', 'disk', 'nbd', 'store'] as const;
 /** Examples of pages that are run, and of those that stand in for a store of the reader's: these are typed alone. */
 const RUN = ROOMS.map((room) => `docs/api/${room}.md`);
 const TYPED = ['README.md'];

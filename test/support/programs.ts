@@ -31,6 +31,12 @@ export const PACKAGES = {
   dd: 'coreutils',
   mv: 'coreutils',
   rsync: 'rsync',
+  nbdkit: 'nbdkit',
+  nbdinfo: 'libnbd-bin',
+  openssl: 'openssl',
+  nbdcopy: 'libnbd-bin',
+  nbdsh: 'python3-libnbd',
+  python3: 'python3-minimal',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

@@ -68,7 +68,8 @@ function read(words: readonly string[], ...commands: readonly Command[]): Read {
       const option = commands
         .flatMap((command) => command.options)
         .find((each) => each.short === word || each.long === word);
-      if (option?.required === true) pending = option;
+      // Of an option whose value may be left out, one is offered all the same.
+      if (option?.required === true || option?.optional === true) pending = option;
     } else operands.push(word);
   }
   return { operands, pending, store };
@@ -89,7 +90,7 @@ function optionsOf(commands: readonly Command[]): Candidate[] {
 
 async function valuesOf(option: Option, session: Session, store: string | undefined): Promise<Candidate[]> {
   if (option.argChoices !== undefined) return option.argChoices.map((word) => ({ word }));
-  return kindOf(/<([^>]+)>/.exec(option.flags)?.[1] ?? '', session, store);
+  return kindOf(/[<[]([^>\]]+)[>\]]/.exec(option.flags)?.[1] ?? '', session, store);
 }
 
 async function kindOf(
@@ -101,6 +102,8 @@ async function kindOf(
   if (kind === 'file' || kind === 'dir') return [{ word: FILES }];
   if (kind === 'command') return listVerbs();
   const kinds = kind.replace(/\.+$/, '').split('|');
+  // Beside names, files are offered once the word can mean nothing else.
+  if (kinds.includes('file') && /^[./~]/.test(current)) return [{ word: FILES }];
   const further = kinds.includes('ref') && current.includes('@') ? ['moves', 'base'] : [];
   return namesOf([...kinds, ...further], session, store);
 }

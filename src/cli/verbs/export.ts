@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { isUri } from '../image-name.ts';
 import { resolveTarget } from '../target.ts';
 import type { Verb } from '../verb.ts';
 
@@ -12,11 +13,15 @@ export const exportDisk: Verb = {
   examples: [
     { line: 'calve export debian:12 debian.raw', does: 'one raw file, sparse' },
     { line: 'calve export -O qcow2 quiet-otter otter.qcow2', does: 'one qcow2 file without a backing file' },
+    {
+      line: 'calve export debian:12 nbd://backup.example.com/debian',
+      does: 'into what an NBD server exports',
+    },
   ],
   declare: (command, session) => {
     command
       .argument('<env|ref>', 'an environment, with what is not committed, or a version')
-      .argument('<file>', 'the file to write')
+      .argument('<file>', 'the file to write, or nbd://HOST/EXPORT, which is overwritten')
       .addOption(
         new Option('-O, --output-format <format>', 'default: qcow2 if FILE ends so, else raw').choices([
           'raw',
@@ -28,7 +33,7 @@ export const exportDisk: Verb = {
         const { output, signal } = session;
         const store = await session.openStore();
         await resolveTarget(session, store, name);
-        const format = options.outputFormat ?? (file.endsWith('.qcow2') ? 'qcow2' : 'raw');
+        const format = options.outputFormat ?? (file.endsWith('.qcow2') && !isUri(file) ? 'qcow2' : 'raw');
         await output.during(name, (onProgress) =>
           store.versions.export(name, file, { format, force: options.force, signal, onProgress }),
         );

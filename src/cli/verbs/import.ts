@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { Option } from 'commander';
 import { formatBytes } from '../../bytes/index.ts';
 import { systemError } from '../../errors/index.ts';
@@ -7,6 +6,7 @@ import type { Compression, EarlierVersion } from '../../store/index.ts';
 import { byteSize } from '../byte-size.ts';
 import { compressionOption } from '../compression-option.ts';
 import { describeNearest, describeSpared } from '../describe-nearest.ts';
+import { imageName } from '../image-name.ts';
 import { printable } from '../printable.ts';
 import { shortDigest } from '../short-digest.ts';
 import type { Verb } from '../verb.ts';
@@ -39,10 +39,11 @@ export const importImage: Verb = {
       line: 'calve import --chain --snapshots web.qcow2',
       does: 'its backing files and snapshots become versions too',
     },
+    { line: 'calve import nbd://backup.example.com/debian debian:12', does: 'what an NBD server exports' },
   ],
   declare: (command, session) => {
     command
-      .argument('<file>', 'a raw, qcow2, VMDK, VDI, VHDX or VHD image; it is only read')
+      .argument('<file>', 'a raw, qcow2, VMDK, VDI, VHDX or VHD image, or nbd://HOST/EXPORT; it is only read')
       .argument('[ref]', 'the name of the version (default: from the name of the file)')
       .option('-m, --message <text>', 'what is in it')
       .option(
@@ -74,7 +75,7 @@ export const importImage: Verb = {
         const { message, format, chain, snapshots, secretFile, compression, maxLayerSize } = options;
         const passphrase = secretFile === undefined ? undefined : await readSecret(secretFile);
         const onto = options.onto === 'none' ? null : options.onto;
-        const result = await output.during(basename(file), (onProgress) =>
+        const result = await output.during(imageName(file), (onProgress) =>
           store.versions.import(file, {
             ...{ ref, message, onto, format, chain, snapshots, passphrase },
             ...{ compression, maxLayerSize, signal, onProgress },
@@ -86,7 +87,7 @@ export const importImage: Verb = {
         for (const warning of warnings) output.warn(printable(warning));
         for (const each of earlier) output.say(`below it: ${describeEarlier(each)}`);
         output.say(
-          `imported ${printable(basename(file))} as ${result.ref ?? shortDigest(version.digest)}: ` +
+          `imported ${printable(imageName(file))} as ${result.ref ?? shortDigest(version.digest)}: ` +
             `a disk of ${formatBytes(version.size)}, ${formatBytes(summary.fileSize)} stored`,
         );
         // Of an overlay only its own clusters were looked at.

@@ -1,0 +1,393 @@
+import type { Duplex } from 'node:stream';
+import type { Disk } from '../../disk/index.ts';
+import { Command, CommandFlag, Errno } from '../protocol/numbers.ts';
+import type { ReplyFormat } from '../protocol/reply-format.ts';
+import {
+  decodeRequest,
+  EXTENDED_REQUEST_LENGTH,
+  emptyRequest,
+  type ReceivedRequest,
+} from '../protocol/request.ts';
+import type { ChosenContext } from './block-status.ts';
+import { giveBuffer } from './buffer-pool.ts';
+import { payloadLength, type RequestRules, refusalOf } from './check-request.ts';
+import { chooseContexts } from './choose-contexts.ts';
+import { type CommandFailure, failureOf } from './command-failure.ts';
+import { farewell } from './farewell.ts';
+import { IncomingPayload } from './incoming-payload.ts';
+import type { Limits } from './limits.ts';
+import type { MemoryShare } from './memory-share.ts';
+import type { Hold } from './open-exports.ts';
+import { performCommand } from './perform-command.ts';
+import { ReplyBatch } from './reply-batch.ts';
+
+/** What client and server agreed on. */
+export interface Agreement {
+  readonly format: ReplyFormat;
+  readonly hold: Hold;
+  readonly contexts: readonly ChosenContext[];
+}
+
+/** What a transmission has of its server. */
+export interface TransmissionScene {
+  readonly limits: Limits;
+  readonly memory: MemoryShare;
+  /** Told of what failed for reasons that the client cannot be told in full. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** The longest read that is tried at once: a longer one is better off in the thread pool. */
+const QUICK_READ = 128 * 1024;
+/** The most that is read or written in one piece, bytes. */
+const PIECE = 1 << 20;
+/** What a command without data may have in memory, bytes. */
+const COSTS: Readonly<Record<number, number>> = { [Command.blockStatus]: 1 << 20, [Command.cache]: 1 << 20 };
+
+/**
+ * The second phase of a connection: commands and their replies.
+ *
+ * All requests of a chunk from the socket are served in one go: reads that need no waiting straight into one buffer,
+ * which is sent with one write. What needs waiting goes on by itself and sends its reply when it is done. While too much is
+ * under way or waits to be sent, no more is taken from the socket.
+ */
+export class Transmission {
+  readonly #socket: Duplex;
+  readonly #agreed: Agreement;
+  readonly #scene: TransmissionScene;
+  readonly #rules: RequestRules;
+  readonly #disk: Disk;
+  readonly #batch: ReplyBatch;
+  readonly #request: ReceivedRequest = emptyRequest();
+  /** What came of a request whose rest is still to come. */
+  readonly #partial = Buffer.alloc(EXTENDED_REQUEST_LENGTH);
+  #partialLength = 0;
+  #incoming: IncomingPayload | undefined;
+  #chunk: Buffer | undefined;
+  #at = 0;
+  #requestsInFlight = 0;
+  #bytesInFlight = 0;
+  #takesMore = true;
+  /** The client sends no more than what has come. */
+  #clientEnded = false;
+  #flushIsDue = false;
+  readonly #ended = Promise.withResolvers<void>();
+  #roomToSend: PromiseWithResolvers<void> | undefined;
+  #stallWatch: NodeJS.Timeout | undefined;
+
+  constructor(socket: Duplex, agreed: Agreement, scene: TransmissionScene) {
+    this.#socket = socket;
+    this.#agreed = agreed;
+    this.#scene = scene;
+    this.#disk = agreed.hold.disk;
+    this.#rules = { mode: agreed.format.mode, hold: agreed.hold, contexts: agreed.contexts.length };
+    this.#batch = new ReplyBatch(socket, scene.memory, () => this.#sent());
+  }
+
+  /** Serves until the client has gone, or `finish` was called and all that was under way is answered. */
+  async run(): Promise<void> {
+    const leave = this.#scene.memory.join();
+    this.#socket.on('data', (chunk: Buffer) => {
+      if (!this.#takesMore) return;
+      this.#chunk = chunk;
+      this.#at = 0;
+      this.#goOn();
+    });
+    this.#socket.on('end', () => this.#endOfInput());
+    this.#socket.on('close', () => this.#gone());
+    // While the disk was being opened the client may have left: those events have been already.
+    if (this.#socket.destroyed) this.#gone();
+    else if (this.#socket.readableEnded) this.#endOfInput();
+    try {
+      await this.#ended.promise;
+      await this.#batch.drained();
+    } finally {
+      clearInterval(this.#stallWatch);
+      leave();
+    }
+    await farewell(this.#socket, this.#scene.limits.farewellMs);
+  }
+
+  /** Takes no more requests, and ends when what is under way is answered. */
+  finish(): void {
+    if (this.#takesMore) {
+      this.#takesMore = false;
+      this.#socket.pause();
+      this.#watchForStall();
+      this.#cutOff();
+    }
+    this.#endIfDone();
+  }
+
+  #endOfInput(): void {
+    this.#clientEnded = true;
+    this.#goOn();
+  }
+
+  #gone(): void {
+    this.#batch.drop();
+    this.#roomToSend?.resolve();
+    this.finish();
+  }
+
+  /** A client that has ended, or is to end, and takes none of its replies, is not waited for any longer. */
+  #watchForStall(): void {
+    let sent = this.#batch.sent;
+    this.#stallWatch = setInterval(() => {
+      if (this.#batch.unsent > 0 && this.#batch.sent === sent) this.#socket.destroy();
+      sent = this.#batch.sent;
+    }, this.#scene.limits.farewellMs);
+  }
+
+  /** Of a payload that is coming, no more will. */
+  #cutOff(): void {
+    const incoming = this.#incoming;
+    if (!incoming) return;
+    this.#incoming = undefined;
+    incoming.isCutOff = true;
+    if (incoming.pending === 0) this.#requestsInFlight -= 1;
+  }
+
+  /** Takes requests from what has come, as long as there is room. */
+  #goOn(): void {
+    while (this.#takesMore && this.#chunk !== undefined) {
+      if (!this.#hasRoom()) {
+        this.#socket.pause();
+        break;
+      }
+      if (this.#incoming) this.#takeData(this.#chunk, this.#incoming);
+      else if (!this.#takeRequest(this.#chunk)) break;
+      if (this.#at === this.#chunk?.length) {
+        this.#chunk = undefined;
+        this.#socket.resume();
+      }
+    }
+    this.#batch.flush();
+    if (this.#clientEnded && this.#chunk === undefined) this.finish();
+    else this.#endIfDone();
+  }
+
+  #hasRoom(): boolean {
+    const { limits, memory } = this.#scene;
+    // A payload that is coming has its place among the requests already.
+    const mayBegin = this.#incoming !== undefined || this.#requestsInFlight < limits.requestsInFlight;
+    return mayBegin && this.#bytesInFlight + this.#batch.unsent < memory.bytes;
+  }
+
+  /** Takes a request, or what there is of one. Returns false when the client does not speak the protocol. */
+  #takeRequest(chunk: Buffer): boolean {
+    const { requestLength, mode } = this.#agreed.format;
+    let bytes = chunk;
+    let at = this.#at;
+    if (this.#partialLength > 0 || chunk.length - at < requestLength) {
+      const count = chunk.copy(
+        this.#partial,
+        this.#partialLength,
+        at,
+        at + requestLength - this.#partialLength,
+      );
+      this.#partialLength += count;
+      this.#at += count;
+      if (this.#partialLength < requestLength) return true;
+      this.#partialLength = 0;
+      bytes = this.#partial;
+      at = 0;
+    } else {
+      this.#at += requestLength;
+    }
+    const isRequest = decodeRequest(bytes, at, mode === 'extended', this.#request);
+    // Where the next request begins cannot be told any more.
+    if (!isRequest || !this.#begin(this.#request)) {
+      this.#takesMore = false;
+      this.#cutOff();
+      this.#socket.destroy();
+      return false;
+    }
+    return true;
+  }
+
+  /** Returns false when the client sends more than it may. */
+  #begin(request: ReceivedRequest): boolean {
+    const { format } = this.#agreed;
+    if (request.command === Command.disconnect) {
+      this.finish();
+      return true;
+    }
+    const refusal = refusalOf(request, this.#rules);
+    const payload = payloadLength(request, format.mode);
+    if (payload === undefined) return false;
+    if (payload > 0) {
+      this.#requestsInFlight += 1;
+      this.#incoming = new IncomingPayload({ ...request }, payload, this.#piece(), refusal);
+    } else if (refusal) {
+      this.#batch.add(format.error(request, refusal.errno, refusal.message));
+    } else if (request.command !== Command.read || !this.#readNow(request)) {
+      this.#start({ ...request }, this.#agreed.contexts);
+    }
+    return true;
+  }
+
+  #piece(): number {
+    return Math.min(PIECE, this.#scene.memory.bytes);
+  }
+
+  /** Serves a read that needs no waiting. */
+  #readNow(request: ReceivedRequest): boolean {
+    const { format } = this.#agreed;
+    const { offset, length } = request;
+    if (length > QUICK_READ || length === 0 || this.#disk.tryRead === undefined) return false;
+    const whole = format.dataPrefix + length;
+    const at = this.#batch.place(whole);
+    const { buffer } = this.#batch;
+    let done = false;
+    try {
+      done = this.#disk.tryRead(buffer.subarray(at + format.dataPrefix, at + whole), offset);
+    } catch {
+      // What is wrong shows again in the read that waits, which tells the client.
+    }
+    if (done) format.putDataPrefix(buffer, at, request, offset, length, true);
+    else this.#batch.takeBack(whole);
+    return done;
+  }
+
+  /** Starts a command that needs waiting. */
+  #start(request: ReceivedRequest, contexts: readonly ChosenContext[]): void {
+    const { format, hold } = this.#agreed;
+    const { onFailure } = this.#scene;
+    const piece = this.#piece();
+    const cost = request.command === Command.read ? request.length : (COSTS[request.command] ?? 0);
+    const bytes = Math.min(cost, piece);
+    this.#requestsInFlight += 1;
+    this.#bytesInFlight += bytes;
+    const room = (): Promise<void> => this.#room();
+    performCommand(request, { format, hold, contexts, batch: this.#batch, piece, room, onFailure })
+      .catch((error: unknown) => this.#fail(request, this.#failureOf(error)))
+      .finally(() => {
+        this.#bytesInFlight -= bytes;
+        this.#endRequest();
+      });
+  }
+
+  #takeData(chunk: Buffer, incoming: IncomingPayload): void {
+    const isWrite = incoming.request.command === Command.write;
+    this.#at = incoming.take(chunk, this.#at, (piece, distance, isOwn) => {
+      if (isWrite) this.#writePiece(incoming, piece, incoming.request.offset + distance, isOwn);
+      else this.#useChoice(incoming.request, piece);
+    });
+    if (!incoming.isWhole) return;
+    this.#incoming = undefined;
+    if (incoming.pending > 0) return;
+    if (isWrite) {
+      this.#endWrite(incoming);
+    } else {
+      if (incoming.failure) this.#fail(incoming.request, incoming.failure);
+      this.#requestsInFlight -= 1;
+    }
+  }
+
+  /** A block status whose payload chooses contexts. The payload is so short that it comes in one piece. */
+  #useChoice(request: ReceivedRequest, payload: Buffer): void {
+    const choice = chooseContexts(request, payload, this.#agreed.contexts);
+    const refusal = choice
+      ? refusalOf(choice.request, this.#rules)
+      : { errno: Errno.invalid, message: 'unknown contexts, or one twice' };
+    if (refusal) this.#fail(request, refusal);
+    else if (choice) this.#start(choice.request, choice.contexts);
+  }
+
+  #writePiece(incoming: IncomingPayload, piece: Buffer, offset: number, isOwn: boolean): void {
+    const disk = this.#agreed.hold.writable;
+    if (!disk) throw new TypeError('a write to a read-only export is refused before');
+    incoming.pending += 1;
+    this.#bytesInFlight += piece.length;
+    disk
+      .write(piece, offset)
+      .then(
+        () => {
+          // After a failure parts of it may still be on their way to the disk: it is never used again then.
+          if (isOwn) giveBuffer(piece);
+        },
+        (error: unknown) => {
+          incoming.failure ??= this.#failureOf(error);
+        },
+      )
+      .finally(() => {
+        incoming.pending -= 1;
+        this.#bytesInFlight -= piece.length;
+        if (incoming.pending > 0) return this.#flushSoon();
+        if (incoming.isWhole) this.#endWrite(incoming);
+        else if (incoming.isCutOff) this.#endRequest();
+        else this.#flushSoon();
+      });
+  }
+
+  /** All data of a write have come and are written, or it failed. */
+  #endWrite({ request, failure }: IncomingPayload): void {
+    const { writable } = this.#agreed.hold;
+    if (failure !== undefined || (request.flags & CommandFlag.fua) === 0 || writable === undefined) {
+      if (failure) this.#fail(request, failure);
+      else this.#putDone(request);
+      this.#endRequest();
+      return;
+    }
+    writable
+      .flush()
+      .then(
+        () => this.#putDone(request),
+        (error: unknown) => this.#fail(request, this.#failureOf(error)),
+      )
+      .finally(() => this.#endRequest());
+  }
+
+  #putDone(request: ReceivedRequest): void {
+    const { format } = this.#agreed;
+    const at = this.#batch.place(format.doneLength);
+    format.putDone(this.#batch.buffer, at, request);
+  }
+
+  #fail(request: ReceivedRequest, { errno, message }: CommandFailure): void {
+    this.#batch.add(this.#agreed.format.error(request, errno, message));
+  }
+
+  #failureOf(error: unknown): CommandFailure {
+    const failure = failureOf(error);
+    if (failure.errno === Errno.io) this.#scene.onFailure(error);
+    return failure;
+  }
+
+  #endRequest(): void {
+    this.#requestsInFlight -= 1;
+    this.#flushSoon();
+  }
+
+  /** What ends in one turn of the event loop is sent together. */
+  #flushSoon(): void {
+    if (this.#flushIsDue) return;
+    this.#flushIsDue = true;
+    setImmediate(() => {
+      this.#flushIsDue = false;
+      this.#goOn();
+    });
+  }
+
+  /** Who waits for room, in here or in the socket, goes on when there is some. */
+  #sent(): void {
+    if (this.#batch.unsent >= this.#scene.memory.bytes) return;
+    this.#roomToSend?.resolve();
+    if (this.#chunk !== undefined) this.#flushSoon();
+  }
+
+  /** Waits until the client has taken so much that there is room to send more. */
+  async #room(): Promise<void> {
+    while (this.#batch.unsent >= this.#scene.memory.bytes && !this.#socket.destroyed) {
+      this.#roomToSend ??= Promise.withResolvers<void>();
+      await this.#roomToSend.promise;
+      this.#roomToSend = undefined;
+    }
+  }
+
+  #endIfDone(): void {
+    if (this.#takesMore || this.#requestsInFlight > 0) return;
+    this.#batch.flush();
+    this.#ended.resolve();
+  }
+}

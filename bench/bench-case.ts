@@ -9,6 +9,8 @@ export interface BenchCase {
   /** Does the work once; resolves to the seconds that it took. */
   readonly calve: () => Promise<number>;
   readonly peer: () => Promise<number>;
+  /** Ends what the case keeps running. Called once, after the last run. */
+  readonly end?: () => Promise<void>;
 }
 
 /** What a group of cases works with. */

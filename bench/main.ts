@@ -1,8 +1,9 @@
-// npm run bench [-- [read] [write] [check] [open] [store] [scale] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
+// npm run bench [-- [read] [write] [check] [open] [store] [scale] [nbd] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import type { BenchCase, BenchScene } from './bench-case.ts';
 import { checkCases } from './cases/check.ts';
+import { nbdCases } from './cases/nbd.ts';
 import { openCases } from './cases/open.ts';
 import { readCases } from './cases/read.ts';
 import { scaleCases } from './cases/scale.ts';
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, (scene: BenchScene) => BenchCase[]>> = {
   open: openCases,
   store: storeCases,
   scale: scaleCases,
+  nbd: nbdCases,
 };
 const LEAST_RUNS = 5;
 

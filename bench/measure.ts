@@ -15,6 +15,14 @@ export interface Measured {
  * each goes ahead and does not count.
  */
 export async function measure(bench: BenchCase, runs: number): Promise<Measured> {
+  try {
+    return await measureRuns(bench, runs);
+  } finally {
+    await bench.end?.();
+  }
+}
+
+async function measureRuns(bench: BenchCase, runs: number): Promise<Measured> {
   await bench.prepare?.();
   await bench.calve();
   await bench.peer();

@@ -1,7 +1,13 @@
 import { findProgram } from '../../test/support/programs.ts';
 
 /** Programs that only this bench runs, which the tests therefore do not install, with the Debian package of each. */
-const PACKAGES = { restic: 'restic', borg: 'borgbackup', casync: 'casync', sync: 'coreutils' } as const;
+const PACKAGES = {
+  restic: 'restic',
+  borg: 'borgbackup',
+  casync: 'casync',
+  sync: 'coreutils',
+  fio: 'fio',
+} as const;
 
 /**
  * The full path of a program of the bench.

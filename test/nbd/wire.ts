@@ -214,9 +214,14 @@ export class Wire implements AsyncDisposable {
   }
 
   async #until(isSo: () => boolean, what: string): Promise<void> {
-    const timer = setTimeout(() => this.socket.destroy(), PATIENCE_MS);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#wake?.();
+    }, PATIENCE_MS);
     try {
       while (!isSo()) {
+        assert.ok(!late, `no end of waiting for ${what}`);
         assert.ok(!this.#ended, `the connection ended; expected ${what}, got ${this.#length} bytes`);
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }

@@ -28,6 +28,9 @@ await writeFile(keys, `# who may\nbob:${OTHER_KEY}\nalice:${KEY}\n`);
 const wrongKeys = folder.join('wrong.psk');
 await writeFile(wrongKeys, `alice:${OTHER_KEY}\n`);
 
+const otherNames = folder.join('names.psk');
+await writeFile(otherNames, `bob:${KEY}\n`);
+
 const SECRET = 'the name is a secret';
 
 /** Our server, on a TCP port, with one export; tells whether its disk was ever opened. */
@@ -186,9 +189,6 @@ describe('our server, encrypted', () => {
     }
   });
 });
-
-const otherNames = folder.join('names.psk');
-await writeFile(otherNames, `bob:${KEY}\n`);
 
 describe('our client, encrypted', () => {
   const x509Object = ['--object', `tls-creds-x509,id=tls,dir=${pki},endpoint=server,verify-peer=on`];

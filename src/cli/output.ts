@@ -1,6 +1,9 @@
 import pico from 'picocolors';
 import type { Progress } from './progress.ts';
 
+/** Bytes that go to stdout at once, where they come in small pieces. */
+const GATHERED = 64 * 1024;
+
 type Colors = ReturnType<typeof pico.createColors>;
 
 /** Where a command's words go: data to stdout, messages and progress to stderr. */
@@ -37,6 +40,28 @@ export class Output {
   /** Data as JSON, two spaces a level. */
   printJson(value: unknown): void {
     process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** Bytes of data as they are; resolves once they are written, so that their buffer can be used again. */
+  write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Many small pieces of data, in large writes. */
+  async writeAll(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    let gathered: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of pieces) {
+      gathered.push(piece);
+      length += piece.length;
+      if (length < GATHERED) continue;
+      await this.write(Buffer.concat(gathered));
+      gathered = [];
+      length = 0;
+    }
+    if (length > 0) await this.write(Buffer.concat(gathered));
   }
 
   /** A message for the person; `-q` silences it. */

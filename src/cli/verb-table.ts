@@ -114,6 +114,18 @@ export const verbTable: readonly VerbEntry[] = [
     load: async () => (await import('./verbs/diff.ts')).diff,
   },
   {
+    name: 'files',
+    summary: 'list files inside a disk',
+    group: VERSIONS,
+    load: async () => (await import('./verbs/files.ts')).files,
+  },
+  {
+    name: 'cat',
+    summary: 'print a file inside a disk',
+    group: VERSIONS,
+    load: async () => (await import('./verbs/cat.ts')).cat,
+  },
+  {
     name: 'tag',
     summary: 'name a version',
     group: VERSIONS,

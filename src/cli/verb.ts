@@ -12,7 +12,7 @@ interface Example {
 /**
  * What a file in `verbs/` exports. It is loaded only when its verb was typed (or asked about).
  *
- * An argument's name says what completes it: `env`, `ref`, `env|ref`, `id` (trash), `file`, `dir`, `command`; any other, nothing.
+ * An argument's name says what completes it: `env`, `ref`, `env|ref`, `env|ref:path`, `id` (trash), `file`, `dir`, `command`; any other, nothing.
  */
 export interface Verb {
   /** At least one; `calve help VERB` shows them. */

@@ -37,6 +37,13 @@ export const PACKAGES = {
   nbdcopy: 'libnbd-bin',
   nbdsh: 'python3-libnbd',
   python3: 'python3-minimal',
+  getfattr: 'attr',
+  setfattr: 'attr',
+  getfacl: 'acl',
+  setfacl: 'acl',
+  sgdisk: 'gdisk',
+  sfdisk: 'fdisk',
+  fallocate: 'util-linux',
 } as const;
 
 export type Program = keyof typeof PACKAGES;

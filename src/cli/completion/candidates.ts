@@ -101,7 +101,8 @@ async function kindOf(
 ): Promise<Candidate[]> {
   if (kind === 'file' || kind === 'dir') return [{ word: FILES }];
   if (kind === 'command') return listVerbs();
-  const kinds = kind.replace(/\.+$/, '').split('|');
+  // Of `env|ref:path` the names are completed: what lies inside a disk would have to be read.
+  const kinds = kind.replace(/\[?:path\]?$|\.+$/, '').split('|');
   // Beside names, files are offered once the word can mean nothing else.
   if (kinds.includes('file') && /^[./~]/.test(current)) return [{ word: FILES }];
   const further = kinds.includes('ref') && current.includes('@') ? ['moves', 'base'] : [];

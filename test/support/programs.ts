@@ -25,6 +25,7 @@ export const PACKAGES = {
   xmllint: 'libxml2-utils',
   mount: 'mount',
   umount: 'mount',
+  losetup: 'mount',
   sync: 'coreutils',
   strace: 'strace',
   cp: 'coreutils',
@@ -41,8 +42,10 @@ export const PACKAGES = {
   setfattr: 'attr',
   getfacl: 'acl',
   setfacl: 'acl',
-  sgdisk: 'gdisk',
   sfdisk: 'fdisk',
+  mkswap: 'util-linux',
+  blkid: 'util-linux',
+  'mkfs.fat': 'dosfstools',
   fallocate: 'util-linux',
 } as const;
 

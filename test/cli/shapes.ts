@@ -72,6 +72,41 @@ const space = {
   sharedBytes: bytes,
 };
 
+const nanoseconds = pipe(string(), regex(/^-?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/));
+const base64 = pipe(string(), regex(/^[A-Za-z0-9+/]*={0,2}$/));
+
+const guestFile = strictObject({
+  path: string(),
+  pathBase64: optional(base64),
+  inode: count,
+  type: picklist([
+    'file',
+    'directory',
+    'symlink',
+    'character-device',
+    'block-device',
+    'fifo',
+    'socket',
+    'unknown',
+  ]),
+  mode: count,
+  uid: count,
+  gid: count,
+  size: bytes,
+  allocated: bytes,
+  links: count,
+  atime: nanoseconds,
+  mtime: nanoseconds,
+  ctime: nanoseconds,
+  crtime: nullable(nanoseconds),
+  device: nullable(strictObject({ major: count, minor: count })),
+  target: nullable(string()),
+  targetBase64: optional(base64),
+  acl: nullable(string()),
+  defaultAcl: nullable(string()),
+  attributes: array(strictObject({ name: string(), nameBase64: optional(base64), value: base64 })),
+});
+
 const difference = strictObject({
   offset: bytes,
   length: bytes,
@@ -194,6 +229,13 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     changed: bytes,
     removed: bytes,
     ranges: optional(array(difference)),
+  }),
+  files: strictObject({
+    name: string(),
+    path: string(),
+    partition: count,
+    kind: picklist(['ext2', 'ext3', 'ext4']),
+    files: array(guestFile),
   }),
   df: strictObject({
     refs: array(strictObject({ ...space, protected: boolean() })),

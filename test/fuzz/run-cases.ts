@@ -11,8 +11,8 @@ export interface RunOptions {
   readonly count: number;
   readonly qemuEvery: number;
   readonly processes: number;
-  /** Called when a share of the cases is done, with the case before which none is left. */
-  readonly onProgress?: (next: number) => void;
+  /** Called when a share of the cases is done, with the case before which none is left, and what failed so far. */
+  readonly onProgress?: (next: number, failures: readonly FailedCase[]) => void;
 }
 
 /** Cases that a process is given at a time: what is left of one that dies is given to another. */
@@ -46,7 +46,7 @@ export async function runCases(
         at = watched.totals ? to : watched.next;
       }
       underWay.delete(from);
-      onProgress?.(Math.min(next, ...underWay));
+      onProgress?.(Math.min(next, ...underWay), failures);
     }
   };
   await Promise.all(Array.from({ length: processes }, (_, index) => work(folder.join(`process-${index}`))));

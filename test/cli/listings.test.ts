@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { messagesOf } from '../support/messages-of.ts';
 import { report } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { messagesOf } from './messages-of.ts';
 import { smallStore } from './small-store.ts';
 
 test('data goes to stdout, messages to stderr, and -q silences the messages', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { messagesOf } from '../support/messages-of.ts';
 import { report } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { messagesOf } from './messages-of.ts';
 import { smallStore } from './small-store.ts';
 
 test('without a terminal rm moves to the trash unasked, says what was not saved and how to have it back', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import { messagesOf } from './messages-of.ts';
 import { startNode } from './node.ts';
 import { finish, type Ran, type Running, type RunOptions, report } from './programs.ts';
 
@@ -47,7 +48,7 @@ export function commandLine(store: string): CommandLine {
       assert.match(ran.stderr, /^calve: /m, report(ran));
       assert.doesNotMatch(ran.stderr, /unexpected error|^ +at /m, report(ran));
       assert.equal(ran.stdout, '', report(ran));
-      return ran.stderr;
+      return messagesOf(ran);
     },
   };
 }

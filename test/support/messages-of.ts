@@ -1,4 +1,4 @@
-import type { Ran } from '../support/programs.ts';
+import type { Ran } from './programs.ts';
 
 /** What a program said, without the lines that tell how far it is: those come once a second, on a machine that is busy. */
 export function messagesOf({ stderr }: Pick<Ran, 'stderr'>): string {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Owns the command line: parses, calls the store, prints; imports errors, bytes, host, guestfs and store, each only when needed. */
+/** Owns the command line: parses, calls the store, prints; imports errors, bytes, host, nbd, guestfs and store, each only when needed. */
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';

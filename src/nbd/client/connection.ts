@@ -42,11 +42,6 @@ export class Connection {
     wire.onEnd = (error) => this.#lose(error);
   }
 
-  /** Whether an export can do something, a `TransmissionFlag`. */
-  can(flag: number): boolean {
-    return (this.agreed.flags & flag) !== 0;
-  }
-
   /**
    * Sends a command, together with the others of this turn of the event loop.
    * @throws CalveError what the server answers; `loss`

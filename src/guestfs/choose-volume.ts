@@ -6,10 +6,10 @@ import type { GuestVolume } from './guest-volume.ts';
 const IN_A_ROOT = ['etc', 'usr'];
 
 /**
- * The volume whose files are meant: the one that is asked for, the only one with a file system that is read here, or
- * the only one of these that looks like the root of a Linux system.
+ * The volume whose files are meant: the one that is asked for, the only one with a file system that can be read, or
+ * the only one of those read here that looks like the root of a Linux system. Nothing is started for it.
  *
- * @param wanted a partition's number, or the label or UUID of what it holds
+ * @param wanted a partition's number, a logical volume's `GROUP/NAME`, or the label or UUID of what it holds
  * @throws CalveError `not-found`, `unsupported` when there is no such file system; `usage` when there are several
  */
 export async function chooseVolume(volumes: readonly GuestVolume[], wanted?: string): Promise<GuestVolume> {
@@ -22,18 +22,30 @@ export async function chooseVolume(volumes: readonly GuestVolume[], wanted?: str
   }
   if (readable.length === 1) return readable[0] as GuestVolume;
   const roots: GuestVolume[] = [];
-  for (const volume of readable) if (await isRoot(volume)) roots.push(volume);
+  for (const volume of readable) if (volume.isReadHere && (await isRoot(volume))) roots.push(volume);
   if (roots.length === 1) return roots[0] as GuestVolume;
-  throw new CalveError('usage', `the disk has several file systems: ${listed(volumes)}`, {
-    hint: `say which one: -p ${readable[0]?.number}`,
+  throw severalFileSystems(volumes);
+}
+
+/** @param volumes of which none is the one that must be meant */
+export function severalFileSystems(volumes: readonly GuestVolume[]): CalveError {
+  return new CalveError('usage', `the disk has several file systems: ${listed(volumes)}`, {
+    hint: `say which one: -p ${volumes.find(({ isReadable }) => isReadable)?.name}`,
     data: { partitions: facts(volumes) },
   });
 }
 
-function wantedVolume(volumes: readonly GuestVolume[], wanted: string): GuestVolume {
+/**
+ * The volume that is asked for by its number, by its name as a logical volume, or the label or UUID of what it holds.
+ * @throws CalveError `not-found`; `usage` when there are several
+ */
+export function wantedVolume(volumes: readonly GuestVolume[], wanted: string): GuestVolume {
   const found = volumes.filter(
     (volume) =>
-      String(volume.number) === wanted || volume.label === wanted || volume.uuid === wanted.toLowerCase(),
+      volume.name === wanted ||
+      (volume.isLogical && `/dev/${volume.name}` === wanted) ||
+      volume.label === wanted ||
+      volume.uuid?.toLowerCase() === wanted.toLowerCase(),
   );
   const [first] = found;
   if (first === undefined || found.length > 1) {
@@ -50,16 +62,21 @@ function wantedVolume(volumes: readonly GuestVolume[], wanted: string): GuestVol
 async function isRoot(volume: GuestVolume): Promise<boolean> {
   try {
     await using tree: FileTree = await volume.open();
-    const names = new Set<string>();
-    for await (const { name } of tree.list(await tree.root())) {
-      const word = name.toString('latin1');
-      if (IN_A_ROOT.includes(word)) names.add(word);
-    }
-    return names.size === IN_A_ROOT.length;
+    return await looksLikeARoot(tree);
   } catch (error) {
     if (CalveError.is(error, 'corrupt') || CalveError.is(error, 'unsupported')) return false;
     throw error;
   }
+}
+
+/** Whether a file system has what the root of every Linux system has. */
+export async function looksLikeARoot(tree: FileTree): Promise<boolean> {
+  const names = new Set<string>();
+  for await (const { name } of tree.list(await tree.root())) {
+    const word = name.toString('latin1');
+    if (IN_A_ROOT.includes(word)) names.add(word);
+  }
+  return names.size === IN_A_ROOT.length;
 }
 
 function listed(volumes: readonly GuestVolume[]): string {
@@ -67,8 +84,9 @@ function listed(volumes: readonly GuestVolume[]): string {
 }
 
 function facts(volumes: readonly GuestVolume[]): unknown {
-  return volumes.map(({ number, kind, label, uuid, offset, size }) => ({
+  return volumes.map(({ number, name, kind, label, uuid, offset, size }) => ({
     number,
+    name,
     kind,
     label,
     uuid,

@@ -56,11 +56,11 @@ test('where a file and an inode lie on the disk is told', async () => {
   );
   await withGuestImage(image, async (tree) => {
     const inode = await tree.lookup('/etc/hostname');
-    assert.deepEqual(await Array.fromAsync(tree.extents(inode)), [
+    assert.deepEqual(await Array.fromAsync(tree.extents?.(inode) ?? []), [
       { offset: 0, length: 1024, diskOffset: block * 1024 },
     ]);
     const offset = Number(place?.[1]) * 1024 + Number.parseInt(place?.[2] ?? '', 16);
-    assert.deepEqual(await tree.inodeRange(inode.number), { offset, length: 256 });
+    assert.deepEqual(await tree.inodeRange?.(inode.number), { offset, length: 256 });
   });
 });
 
@@ -101,6 +101,27 @@ test('a directory that is met again ends a walk', async () => {
     Array.fromAsync(walkTree(tree, await tree.root(), { recursive: true })),
   );
   await refused(walk, 'corrupt', /^directory \d+ has several names/);
+});
+
+test('directories that have blocks in common, and those that lie too deep, end a walk', async () => {
+  const plain = ['-O', '^metadata_csum,^64bit,^extents'];
+  const walkOf = (image: string): Promise<unknown> =>
+    withGuestImage(image, async (tree) => {
+      // What was listed before may be listed again.
+      await Array.fromAsync(tree.list(await tree.lookup('/etc')));
+      for await (const _ of walkTree(tree, await tree.root(), { recursive: true }));
+    });
+  const block = await firstBlockOf(await makeImage(plain), '/etc');
+  await walkOf(await makeImage(plain));
+  const already = /^directory \d+: block \d+ is one of a directory already/;
+  const shared = await makeImage(plain, `sif /etc/below block[0] ${block}`);
+  await refused(walkOf(shared), 'corrupt', already);
+  const twice = await makeImage(plain, `sif /etc block[1] ${block}`, 'sif /etc size 2048');
+  await refused(walkOf(twice), 'corrupt', already);
+  const deep = await makeImage(plain);
+  const name = 'n'.repeat(250);
+  await succeed('debugfs', ['-w', '-f', '-', deep], { input: `mkdir ${name}\ncd ${name}\n`.repeat(70) });
+  await refused(walkOf(deep), 'unsupported', /^directories lie deeper than a path of 16384 bytes/);
 });
 
 test('what is not read is refused by its name', async () => {

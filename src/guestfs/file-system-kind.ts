@@ -4,6 +4,7 @@ export type FileSystemKind =
   | 'ext3'
   | 'ext4'
   | 'fat'
+  | 'exfat'
   | 'ntfs'
   | 'iso9660'
   | 'xfs'

@@ -20,6 +20,16 @@ export interface FileExtent {
   readonly diskOffset: number | null;
 }
 
+/** A run of bytes of the whole disk. */
+export interface DiskRange {
+  readonly offset: number;
+  /** Bytes. */
+  readonly length: number;
+}
+
+/** Whether a range of the whole disk may hold other bytes than it does on the disk that this one is compared with. */
+export type MayDiffer = (offset: number, length: number) => boolean;
+
 /** An attribute beside a file's content. */
 export interface ExtendedAttribute {
   /** With its prefix: `user.note`, `security.capability`. */
@@ -36,9 +46,14 @@ export interface FileTree extends AsyncDisposable {
   readonly kind: FileSystemKind;
   /**
    * Blocks that a journal put in the place of those on the disk, in memory: the system in the disk was not shut down.
-   * While that is not 0, equal bytes on two disks do not mean equal files.
+   * While that is not 0, equal bytes on two disks do not mean equal files, but where `replayedRanges` says.
    */
   readonly replayedBlocks: number;
+  /**
+   * Where the blocks lie that `replayedBlocks` counts. Elsewhere equal bytes on two disks do mean equal files. A tree
+   * without this member cannot tell.
+   */
+  readonly replayedRanges?: Iterable<DiskRange>;
   /** The inode of the directory that everything lies in. */
   root(): Promise<Inode>;
   /**
@@ -59,11 +74,21 @@ export interface FileTree extends AsyncDisposable {
   xattrs(inode: Inode): Promise<ExtendedAttribute[]>;
   /**
    * Where the content of a file or directory lies, in order and without gaps up to its end; nothing of what is kept
-   * in the inode itself.
+   * in the inode itself. A tree without this member cannot tell.
    */
-  extents(inode: Inode): AsyncIterable<FileExtent>;
-  /** Where an inode lies on the whole disk: nothing about it changes but these bytes, or blocks they lead to. */
-  inodeRange(number: number): Promise<{ readonly offset: number; readonly length: number }>;
-  /** Releases memory; the disk stays open. */
+  extents?(inode: Inode): AsyncIterable<FileExtent>;
+  /**
+   * Where an inode lies on the whole disk: nothing about it changes but these bytes, or blocks they lead to. A tree
+   * without this member cannot tell.
+   */
+  inodeRange?(number: number): Promise<DiskRange>;
+  /**
+   * The inode, if nothing that is told of it may differ: itself, its attributes, its content or names, and what leads
+   * to them; else undefined. Another disk with an inode at the same place then has the very same file. A tree without
+   * this member is asked for everything.
+   * @throws CalveError as `stat`
+   */
+  statUntouched?(number: number, mayDiffer: MayDiffer): Promise<Inode | undefined>;
+  /** Releases memory, and ends what was started for it; the disk stays open. */
   close(): Promise<void>;
 }

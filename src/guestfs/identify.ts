@@ -1,5 +1,6 @@
 import type { Disk } from '../disk/index.ts';
 import { extKind } from './ext/ext-kind.ts';
+import { isFat, isFat32 } from './fat/is-fat.ts';
 import type { FileSystemKind } from './file-system-kind.ts';
 import { formatUuid } from './format-uuid.ts';
 
@@ -29,7 +30,7 @@ export async function identify(disk: Disk): Promise<Identity> {
 }
 
 // What wraps other content comes first: within it may lie whatever was there before.
-const PROBES: readonly Probe[] = [luks, lvm, mdraid, ext, xfs, btrfs, swap, ntfs, fat, iso9660];
+const PROBES: readonly Probe[] = [luks, lvm, mdraid, ext, xfs, btrfs, swap, ntfs, exfat, fat, iso9660];
 
 /** cryptsetup's on-disk format: "LUKS" 0xBA 0xBE, version u16 BE; 24 label (version 2) · 168 UUID as text. */
 function luks(bytes: Buffer): Identity | undefined {
@@ -84,27 +85,50 @@ function swap(bytes: Buffer): Identity | undefined {
 
 function ntfs(bytes: Buffer): Identity | undefined {
   if (!has(bytes, 3, 'NTFS    ')) return undefined;
-  const serial = Buffer.from(bytes.subarray(72, 80)).reverse().toString('hex').toUpperCase();
-  return { kind: 'ntfs', label: null, uuid: serial };
+  const uuid = Buffer.from(bytes.subarray(72, 80)).reverse().toString('hex').toUpperCase();
+  return { kind: 'ntfs', label: null, uuid };
 }
 
-/** A boot sector with a parameter block: 54 "FAT12", "FAT16" or "FAT", 82 "FAT32"; serial and label stand before these. */
+/** "EXFAT   "; 100 serial u32. */
+function exfat(bytes: Buffer): Identity | undefined {
+  if (!has(bytes, 3, 'EXFAT   ')) return undefined;
+  return { kind: 'exfat', label: null, uuid: serial(bytes, 100) };
+}
+
+/** Before the serial and the label, 38 (FAT32: 66), 0x29 says that both are there, 0x28 the serial alone. */
 function fat(bytes: Buffer): Identity | undefined {
-  if (bytes.readUInt16LE(510) !== 0xaa55) return undefined;
-  const at = has(bytes, 82, 'FAT32') ? 67 : has(bytes, 54, 'FAT') ? 39 : undefined;
-  if (at === undefined) return undefined;
-  const serial = bytes.readUInt32LE(at).toString(16).toUpperCase().padStart(8, '0');
-  const label = text(bytes, at + 4, 11);
+  if (!isFat(bytes)) return undefined;
+  const at = isFat32(bytes) ? 67 : 39;
+  const signature = bytes.readUInt8(at - 1);
+  const label = signature === 0x29 ? text(bytes, at + 4, 11) : null;
   return {
     kind: 'fat',
     label: label === 'NO NAME' ? null : label,
-    uuid: `${serial.slice(0, 4)}-${serial.slice(4)}`,
+    uuid: signature === 0x29 || signature === 0x28 ? serial(bytes, at) : null,
   };
 }
 
+/** The primary volume descriptor, after 16 sectors of 2048 bytes: 40 label · 813 when it was made, 830 changed. */
 function iso9660(bytes: Buffer): Identity | undefined {
   if (!has(bytes, 32_769, 'CD001')) return undefined;
-  return { kind: 'iso9660', label: text(bytes, 32_768 + 40, 32), uuid: null };
+  const at = 32_768;
+  return {
+    kind: 'iso9660',
+    label: text(bytes, at + 40, 32),
+    uuid: dateOfIso(bytes, at + 830) ?? dateOfIso(bytes, at + 813),
+  };
+}
+
+/** Sixteen digits, down to hundredths of seconds, which `blkid` takes for a UUID. */
+function dateOfIso(bytes: Buffer, at: number): string | null {
+  const digits = bytes.toString('latin1', at, at + 16);
+  if (!/^\d{16}$/.test(digits) || /^0*$/.test(digits)) return null;
+  return digits.replace(/^(....)(..)(..)(..)(..)(..)(..)$/, '$1-$2-$3-$4-$5-$6-$7');
+}
+
+function serial(bytes: Buffer, at: number): string {
+  const digits = bytes.readUInt32LE(at).toString(16).toUpperCase().padStart(8, '0');
+  return `${digits.slice(0, 4)}-${digits.slice(4)}`;
 }
 
 function has(bytes: Buffer, at: number, magic: string): boolean {

@@ -7,16 +7,21 @@ import { printablePath } from './printable-path.ts';
 const MOST_SYMLINKS = 40;
 const SLASH = 0x2f;
 
+/** Finds a name in a directory, as a file system compares names. */
+type FindName = (directory: Inode, name: Buffer) => Promise<Inode | undefined>;
+
 /**
  * Finds the inode of a path in any file system, as the guest would: symlinks lead to places in the same file system,
  * absolute ones from its root on, and `..` of the root is the root.
  *
+ * @param find what a name in a directory leads to; without it, names are what their bytes are
  * @throws CalveError `not-found`, `invalid`
  */
 export async function resolvePath(
   tree: FileTree,
   path: string | Uint8Array,
   follow: boolean,
+  find: FindName = (directory, name) => findExactly(tree, directory, name),
 ): Promise<Inode> {
   const whole = Buffer.from(path);
   const root = await tree.root();
@@ -35,7 +40,7 @@ export async function resolvePath(
       here = way.pop() ?? root;
       continue;
     }
-    const found = await find(tree, here, name);
+    const found = await find(here, name);
     if (found === undefined) throw notFound(whole);
     if (found.type !== 'symlink' || (left.length === 0 && !follow && !mustBeDirectory)) {
       way.push(here);
@@ -60,7 +65,7 @@ export async function resolvePath(
   return here;
 }
 
-async function find(tree: FileTree, directory: Inode, name: Buffer): Promise<Inode | undefined> {
+async function findExactly(tree: FileTree, directory: Inode, name: Buffer): Promise<Inode | undefined> {
   for await (const entry of tree.list(directory)) if (entry.name.equals(name)) return tree.stat(entry.inode);
   return undefined;
 }

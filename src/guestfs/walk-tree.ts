@@ -1,10 +1,10 @@
 import { CalveError } from '../errors/index.ts';
+import { checkPathLength } from './check-path-length.ts';
 import type { DirectoryEntry, FileTree } from './file-tree.ts';
 import type { Inode } from './inode.ts';
+import { sortedEntries } from './sorted-entries.ts';
 
 const SLASH = Buffer.from('/');
-/** Directories with more names than this are told in the order in which their names lie there, to keep memory small. */
-const MOST_SORTED = 200_000;
 
 /** A file that was come upon. */
 export interface WalkedFile {
@@ -24,7 +24,7 @@ export interface WalkOptions {
  * The files in a directory by their names' bytes, each directory ahead of what is in it; the directory itself is left
  * out.
  *
- * @throws CalveError `corrupt` when a directory is met twice; `aborted`; what the file system throws
+ * @throws CalveError `corrupt` when a directory is met twice; `unsupported` for one that lies too deep; `aborted`; what the file system throws
  */
 export async function* walkTree(
   tree: FileTree,
@@ -48,23 +48,12 @@ export async function* walkTree(
     if (seen.has(inode.number)) {
       throw new CalveError('corrupt', `directory ${inode.number} has several names, as no directory may`);
     }
+    checkPathLength(path.length);
     seen.add(inode.number);
     way.push({ prefix: Buffer.concat([path, SLASH]), names: sortedNames(tree, inode) });
   }
 }
 
-async function* sortedNames(tree: FileTree, directory: Inode): AsyncGenerator<DirectoryEntry> {
-  const entries: DirectoryEntry[] = [];
-  let isLarge = false;
-  for await (const entry of tree.list(directory)) {
-    if (isLarge) {
-      yield entry;
-      continue;
-    }
-    entries.push(entry);
-    if (entries.length <= MOST_SORTED) continue;
-    isLarge = true;
-    yield* entries.splice(0);
-  }
-  yield* entries.sort((a, b) => Buffer.compare(a.name, b.name));
+function sortedNames(tree: FileTree, directory: Inode): AsyncGenerator<DirectoryEntry> {
+  return sortedEntries(tree.list(directory), (a, b) => Buffer.compare(a.name, b.name));
 }

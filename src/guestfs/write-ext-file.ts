@@ -1,3 +1,4 @@
+/// <reference path="./ext2fs.d.ts" />
 import type { BlockDevice } from 'ext2fs';
 import type { Disk, WritableDisk } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';

@@ -5,7 +5,14 @@ import { cloneFile } from './clone-file.ts';
 import { type CopyOptions, copyRange } from './copy-range.ts';
 import { type FileStat, fileStat } from './file-stat.ts';
 import { libcIfAny } from './libc.ts';
-import { allocateRange, type FileExtent, punchHole, seekSparse, sparseExtents } from './sparse.ts';
+import {
+  allocateRange,
+  type FileExtent,
+  punchHole,
+  reserveRange,
+  seekSparse,
+  sparseExtents,
+} from './sparse.ts';
 import { wholeRange, wholeRangeSync } from './whole-range.ts';
 
 /**
@@ -123,6 +130,11 @@ export class HostFile implements AsyncDisposable {
   /** Reserves storage for the range and grows the file to hold it. False where that cannot be done. */
   allocate(offset: number, length: number): boolean {
     return this.#now('allocate', () => allocateRange(this.fd, offset, length), offset);
+  }
+
+  /** Reserves storage for a range that is written later; the size stays. False where that cannot be done. */
+  reserve(offset: number, length: number): boolean {
+    return this.#now('reserve room in', () => reserveRange(this.fd, offset, length), offset);
   }
 
   /**

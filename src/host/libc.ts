@@ -30,11 +30,20 @@ export const FALLOC_FL_PUNCH_HOLE = 2;
 const F_DUPFD_CLOEXEC = 1030;
 /** preadv2(2) */
 const RWF_NOWAIT = 8;
+/** send(2), recv(2) */
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 /** linux/fs.h: `_IOW(0x94, 9, int)`; the encoding of these machines, of which all have the same. */
 const FICLONE = 0x40049409;
 /** linux/fs.h: `_IOR('f', 1, long)` and `_IOW('f', 2, long)`, which in truth take an int (ioctl_iflags(2)). */
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
+
+/** openat(2) */
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+/** Nanoseconds. */
+const SECOND = 1_000_000_000n;
 
 /** What calve calls in the C library. A call that fails throws the operating system's error, as `fs` does. */
 export interface Libc {
@@ -52,8 +61,24 @@ export interface Libc {
   setInodeFlags(fd: number, flags: number): void;
   /** preadv2(2) with RWF_NOWAIT: the bytes read, fewer where more would wait for a device; -1 when it failed or all would. */
   readNow(fd: number, into: Uint8Array, offset: number): number;
+  /** send(2) without waiting: the bytes sent; -1 when it failed or none could be. */
+  sendNow(fd: number, from: Uint8Array): number;
+  /** recv(2) without waiting: the bytes received, 0 at the end; -1 when it failed or nothing has come. */
+  receiveNow(fd: number, into: Uint8Array): number;
   /** copy_file_range(2) in the thread pool; the bytes copied, 0 at the end of the source. */
   copyRange(sourceFd: number, from: number, targetFd: number, to: number, length: number): Promise<number>;
+  /** syncfs(2) in the thread pool. */
+  syncFileSystem(fd: number): Promise<void>;
+  /** utimensat(2), of a symlink itself. Paths end with a zero byte; times are nanoseconds since 1970. */
+  setTimes(path: Uint8Array, atime: bigint, mtime: bigint): void;
+  /** lsetxattr(2). The path and the name end with a zero byte. */
+  setAttribute(path: Uint8Array, name: Uint8Array, value: Uint8Array): void;
+  /** llistxattr(2): the names, each with a zero byte behind it; how many bytes they are. The path ends with a zero byte. */
+  attributeNames(path: Uint8Array, into: Uint8Array): number;
+  /** lgetxattr(2): how many bytes the value has. The path and the name end with a zero byte. */
+  attribute(path: Uint8Array, name: Uint8Array, into: Uint8Array): number;
+  /** mkfifo(3). The path ends with a zero byte. */
+  makeFifo(path: Uint8Array, mode: number): void;
 }
 
 let loaded: Libc | CalveError | undefined;
@@ -101,6 +126,11 @@ function declare(koffi: typeof Koffi): Libc {
   const iovec = koffi.pointer(koffi.struct({ base: 'void *', length: 'size_t' }));
   const preadv2: (fd: number, into: object, count: number, offset: number, flags: number) => number | bigint =
     library.func('preadv2', 'int64', ['int', iovec, 'int', 'int64', 'int']);
+  const send: (fd: number, from: Uint8Array, length: number, flags: number) => number | bigint = library.func(
+    'int64 send(int fd, const uint8_t *from, size_t length, int flags)',
+  );
+  const receive: (fd: number, into: Uint8Array, length: number, flags: number) => number | bigint =
+    library.func('int64 recv(int fd, uint8_t *into, size_t length, int flags)');
   const offset = koffi.pointer('int64');
   const copyFileRange = library.func('copy_file_range', 'int64', [
     'int',
@@ -110,6 +140,24 @@ function declare(koffi: typeof Koffi): Libc {
     'size_t',
     'uint',
   ]);
+
+  const syncfs = library.func('syncfs', 'int', ['int']);
+  const path = 'const uint8_t *';
+  const utimensat: (folder: number, path: Uint8Array, times: Uint8Array, flags: number) => number =
+    library.func('utimensat', 'int', ['int', path, path, 'int']);
+  const lsetxattr: (
+    path: Uint8Array,
+    name: Uint8Array,
+    value: Uint8Array,
+    size: number,
+    flags: number,
+  ) => number = library.func('lsetxattr', 'int', [path, path, path, 'size_t', 'int']);
+  const llistxattr: (path: Uint8Array, into: Uint8Array, size: number) => number | bigint = library.func(
+    'int64 llistxattr(const uint8_t *path, uint8_t *into, size_t size)',
+  );
+  const lgetxattr: (path: Uint8Array, name: Uint8Array, into: Uint8Array, size: number) => number | bigint =
+    library.func('int64 lgetxattr(const uint8_t *path, const uint8_t *name, uint8_t *into, size_t size)');
+  const mkfifo: (path: Uint8Array, mode: number) => number = library.func('mkfifo', 'int', [path, 'uint']);
 
   function check(call: string, result: number | bigint): number {
     if (result < 0) throw errnoError(call, koffi.errno());
@@ -166,10 +214,33 @@ function declare(koffi: typeof Koffi): Libc {
       check('ioctl', ioctl(fd, FS_IOC_SETFLAGS, 'void *', flags));
     },
     readNow: (fd, into, at) => Number(preadv2(fd, { base: into, length: into.length }, 1, at, RWF_NOWAIT)),
+    sendNow: (fd, from) => Number(send(fd, from, from.length, MSG_DONTWAIT | MSG_NOSIGNAL)),
+    receiveNow: (fd, into) => Number(receive(fd, into, into.length, MSG_DONTWAIT)),
     copyRange: (sourceFd, from, targetFd, to, length) =>
       inThreadPool('copy_file_range', (done) =>
         copyFileRange.async(sourceFd, [from], targetFd, [to], length, 0, done),
       ),
+    async syncFileSystem(fd) {
+      await inThreadPool('syncfs', (done) => syncfs.async(fd, done));
+    },
+    setTimes(at, atime, mtime) {
+      // Two of struct timespec.
+      const times = Buffer.alloc(32);
+      for (const [index, time] of [atime, mtime].entries()) {
+        const fraction = ((time % SECOND) + SECOND) % SECOND;
+        times.writeBigInt64LE((time - fraction) / SECOND, index * 16);
+        times.writeBigInt64LE(fraction, index * 16 + 8);
+      }
+      check('utimensat', utimensat(AT_FDCWD, at, times, AT_SYMLINK_NOFOLLOW));
+    },
+    setAttribute(at, name, value) {
+      check('lsetxattr', lsetxattr(at, name, value, value.length, 0));
+    },
+    attributeNames: (at, into) => check('llistxattr', llistxattr(at, into, into.length)),
+    attribute: (at, name, into) => check('lgetxattr', lgetxattr(at, name, into, into.length)),
+    makeFifo(at, mode) {
+      check('mkfifo', mkfifo(at, mode));
+    },
   };
 }
 

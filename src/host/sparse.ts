@@ -50,6 +50,11 @@ export function allocateRange(fd: number, offset: number, length: number): boole
   return fallocate(fd, 0, offset, length);
 }
 
+/** As `allocateRange`, but the size stays: room for what is written later. */
+export function reserveRange(fd: number, offset: number, length: number): boolean {
+  return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 function fallocate(fd: number, mode: number, offset: number, length: number): boolean {
   const library = libcIfAny();
   if (!library) return false;

@@ -105,8 +105,11 @@ async function addAttributes(folder: string, facts: TreeFacts): Promise<void> {
   }
 }
 
+/** As a byte a character: what is no ASCII may have been printed as it is. */
 function unescaped(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return Buffer.from(path)
+    .toString('latin1')
+    .replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 function typeOf(stat: import('node:fs').BigIntStats): string {
@@ -128,7 +131,7 @@ function device(rdev: bigint): string {
 /** Reads in pieces of an odd length, so that they begin and end anywhere in blocks. */
 async function hashOf(tree: FileTree, inode: Inode): Promise<string> {
   const hash = createHash('sha256');
-  const buffer = Buffer.alloc(777_777);
+  const buffer = Buffer.alloc(Math.min(777_777, inode.size));
   for (let at = 0; at < inode.size; ) {
     const length = await tree.read(inode, at, buffer);
     hash.update(buffer.subarray(0, length));

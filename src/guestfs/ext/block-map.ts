@@ -6,14 +6,9 @@ import type { ExtInode } from './ext-inode.ts';
 const DIRECT = 12;
 
 /** The runs of a file that is mapped block by block, in order, holes left out, up to block `end`. */
-export async function* mapRuns(
-  blocks: Blocks,
-  inode: ExtInode,
-  from: number,
-  end: number,
-): AsyncGenerator<BlockRun> {
+export async function* mapRuns(walk: Walk): AsyncGenerator<BlockRun> {
+  const { blocks, inode } = walk;
   const perBlock = blocks.blockSize / 4;
-  const walk: Walk = { blocks, inode, from, end };
   yield* joined(inode, blocks, listed(walk, inode.block.subarray(0, DIRECT * 4), 0, 0));
   let first = DIRECT;
   for (let depth = 1; depth <= 3; depth += 1) {
@@ -28,6 +23,8 @@ interface Walk {
   readonly inode: ExtInode;
   readonly from: number;
   readonly end: number;
+  /** Told each block of numbers. */
+  readonly onMap: ((block: number) => void) | undefined;
 }
 
 /** The blocks that a list of numbers leads to: at depth 0 by itself, else through lists of lists. */
@@ -41,6 +38,7 @@ async function* listed(walk: Walk, list: Buffer, depth: number, first: number): 
     if (block === 0) continue;
     if (depth === 0) yield { first: begin, count: 1, block };
     else {
+      walk.onMap?.(block);
       const below = await blocks.metadata(block, `inode ${inode.number}: indirect block ${block}`);
       yield* listed(walk, below, depth - 1, begin);
     }

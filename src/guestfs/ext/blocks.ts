@@ -1,12 +1,12 @@
 import type { Disk } from '../../disk/index.ts';
+import { RunCache } from '../run-cache.ts';
 import { corrupt } from './corrupt.ts';
-import { RunCache } from './run-cache.ts';
 
 /** Tables are asked for entry by entry, many of them one after the other: they are read in runs, a cluster of most images. */
 const TABLE_RUN = 64 * 1024;
 /** Directories lie here and there: a page of each is read. */
 const SMALLEST_RUN = 4096;
-/** What is kept of tables, and of other metadata. */
+/** What is kept of tables, and of other metadata, of a disk that it is slow to read from again. */
 const KEPT_BYTES = 16 << 20;
 
 /** The blocks of a file system: metadata is kept for a while, content is read as it is asked for. */
@@ -17,13 +17,16 @@ export class Blocks {
   readonly #tables: RunCache;
   readonly #metadata: RunCache;
 
-  /** @param disk the file system, whole; stays open */
-  constructor(disk: Disk, blockSize: number, count: number) {
+  /**
+   * @param disk the file system, whole; stays open
+   * @param keptBytes what is kept of tables, and as much of other metadata (default 16 MiB)
+   */
+  constructor(disk: Disk, blockSize: number, count: number, keptBytes: number = KEPT_BYTES) {
     this.blockSize = blockSize;
     this.count = count;
     this.#disk = disk;
-    this.#tables = new RunCache(disk, { runBytes: TABLE_RUN, bytes: KEPT_BYTES });
-    this.#metadata = new RunCache(disk, { runBytes: Math.max(blockSize, SMALLEST_RUN), bytes: KEPT_BYTES });
+    this.#tables = new RunCache(disk, { runBytes: TABLE_RUN, bytes: keptBytes });
+    this.#metadata = new RunCache(disk, { runBytes: Math.max(blockSize, SMALLEST_RUN), bytes: keptBytes });
   }
 
   /**

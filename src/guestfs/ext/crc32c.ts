@@ -44,9 +44,10 @@ export function crc32c(seed: number, bytes: Uint8Array, start = 0, end: number =
   return crc >>> 0;
 }
 
+const NUMBER = Buffer.alloc(4);
+
 /** As `crc32c`, of a 32-bit number as it lies on the disk. */
 export function crc32cOfU32(seed: number, value: number): number {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return crc32c(seed, bytes);
+  NUMBER.writeUInt32LE(value);
+  return crc32c(seed, NUMBER);
 }

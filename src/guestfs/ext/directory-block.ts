@@ -35,6 +35,8 @@ export function* directoryEntries(
   where: string,
 ): Generator<DirectoryEntry> {
   const hasType = (superblock.incompat & INCOMPAT.filetype) !== 0;
+  // One copy for all names: what holds one of them must not hold what is kept of the disk.
+  const own = Buffer.from(bytes);
   for (let at = 0; at < bytes.length; ) {
     if (at + HEADER > bytes.length) throw corrupt(where, `an entry at byte ${at} of ${bytes.length}`);
     const inode = bytes.readUInt32LE(at);
@@ -44,7 +46,7 @@ export function* directoryEntries(
       throw corrupt(where, `the entry at byte ${at} takes ${length} bytes, with a name of ${nameLength}`);
     }
     if (inode !== 0) {
-      const name = Buffer.from(bytes.subarray(at + HEADER, at + HEADER + nameLength));
+      const name = own.subarray(at + HEADER, at + HEADER + nameLength);
       if (!isDots(name)) {
         checkName(name, where, at);
         if (inode > superblock.inodes) throw corrupt(where, `the entry at byte ${at} names inode ${inode}`);

@@ -28,6 +28,11 @@ const TYPES: Readonly<Record<number, InodeType>> = {
 /** Bytes of the oldest inode; what follows is told by i_extra_isize. */
 const OLD_SIZE = 128;
 
+/** Where the halves of its checksum stand, of 16 bits each. */
+const CHECKSUM_LOW = 0x7c;
+const CHECKSUM_HIGH = 0x82;
+const ZEROS = Buffer.alloc(2);
+
 /** An inode of ext2, ext3 or ext4 with what leads to its content. */
 export interface ExtInode extends Inode {
   /** i_block, 60 bytes: block numbers, the root of the extent tree, the target of a short symlink, or inline data. */
@@ -69,7 +74,9 @@ export function parseInode(superblock: Superblock, number: number, bytes: Buffer
   if (!Number.isSafeInteger(size)) throw corrupt(where, `a size of ${size} bytes`);
   const huge = (roCompat & RO_COMPAT.hugeFile) !== 0;
   const units = bytes.readUInt32LE(0x1c) + (huge ? bytes.readUInt16LE(0x74) * 2 ** 32 : 0);
-  const block = Buffer.from(bytes.subarray(0x28, 0x64));
+  // One copy for both, which keeps the table's run from being kept with them.
+  const own = Buffer.from(bytes);
+  const block = own.subarray(0x28, 0x64);
   return {
     number,
     type,
@@ -87,7 +94,7 @@ export function parseInode(superblock: Superblock, number: number, bytes: Buffer
     allocated: units * (huge && flags & INODE_FLAG.hugeFile ? superblock.blockSize : 512),
     device: type === 'character-device' || type === 'block-device' ? deviceOf(block) : null,
     block,
-    extra: Buffer.from(bytes.subarray(OLD_SIZE + extraSize)),
+    extra: own.subarray(OLD_SIZE + extraSize),
     attributeBlock:
       bytes.readUInt32LE(0x68) + (incompat & INCOMPAT.is64bit ? bytes.readUInt16LE(0x76) * 2 ** 32 : 0),
     checksumSeed,
@@ -96,16 +103,15 @@ export function parseInode(superblock: Superblock, number: number, bytes: Buffer
 
 /** The checksum counts as zeros in what it is of; its upper half exists where the fields reach so far. */
 function verify(where: string, bytes: Buffer, seed: number, extraSize: number): void {
-  const counted = Buffer.from(bytes);
-  counted.writeUInt16LE(0, 0x7c);
-  let stored = bytes.readUInt16LE(0x7c);
   const wide = bytes.length > OLD_SIZE && extraSize >= 4;
-  if (wide) {
-    counted.writeUInt16LE(0, 0x82);
-    stored += bytes.readUInt16LE(0x82) * 0x10000;
+  let crc = crc32c(crc32c(seed, bytes, 0, CHECKSUM_LOW), ZEROS);
+  if (!wide) crc = crc32c(crc, bytes, CHECKSUM_LOW + 2);
+  else {
+    crc = crc32c(crc32c(crc, bytes, CHECKSUM_LOW + 2, CHECKSUM_HIGH), ZEROS);
+    crc = crc32c(crc, bytes, CHECKSUM_HIGH + 2);
   }
-  const crc = crc32c(seed, counted);
-  checkChecksum(where, stored, wide ? crc : crc & 0xffff);
+  const high = wide ? bytes.readUInt16LE(CHECKSUM_HIGH) * 0x10000 : 0;
+  checkChecksum(where, bytes.readUInt16LE(CHECKSUM_LOW) + high, wide ? crc : crc & 0xffff);
 }
 
 /** Seconds with a sign, and 30 bits of nanoseconds above 2 bits that carry the seconds beyond 2038. */

@@ -21,15 +21,11 @@ interface Node {
 }
 
 /** The runs of a file's extents, in order, holes left out, from the run on that holds or follows block `from`. */
-export async function* extentRuns(
-  blocks: Blocks,
-  inode: ExtInode,
-  hasChecksums: boolean,
-  from: number,
-): AsyncGenerator<BlockRun> {
+export async function* extentRuns(walk: Walk): AsyncGenerator<BlockRun> {
+  const { inode } = walk;
   const where = `inode ${inode.number}: extent tree`;
   const root = checkNode({ where, bytes: inode.block }, undefined);
-  yield* runsBelow({ blocks, inode, hasChecksums, from }, root, 0, 2 ** 32);
+  yield* runsBelow(walk, root, 0, 2 ** 32);
 }
 
 interface Walk {
@@ -37,6 +33,8 @@ interface Walk {
   readonly inode: ExtInode;
   readonly hasChecksums: boolean;
   readonly from: number;
+  /** Told each node below the root. */
+  readonly onMap: ((block: number) => void) | undefined;
 }
 
 /** A node's entries lie within the range of its entry above, so that no block of a file is told twice. */
@@ -78,7 +76,12 @@ function leafRun(blocks: Blocks, { where, bytes }: Node, at: number): BlockRun {
   return { first: bytes.readUInt32LE(at), count, block: unwritten ? null : block };
 }
 
-async function readNode({ blocks, inode, hasChecksums }: Walk, above: Node, block: number): Promise<Node> {
+async function readNode(
+  { blocks, inode, hasChecksums, onMap }: Walk,
+  above: Node,
+  block: number,
+): Promise<Node> {
+  onMap?.(block);
   const where = `inode ${inode.number}: extent block ${block}`;
   const node = checkNode({ where, bytes: await blocks.metadata(block, where) }, above.depth - 1);
   if (hasChecksums) {

@@ -1,7 +1,7 @@
 import { CalveError } from '../../errors/index.ts';
 
 // Feature bits of the superblock (ext4 disk layout, "The Super Block"): s_feature_compat, _incompat, _ro_compat.
-export const COMPAT = { hasJournal: 0x4, sparseSuper2: 0x200 } as const;
+export const COMPAT = { hasJournal: 0x4, sparseSuper2: 0x200, orphanFile: 0x1000 } as const;
 
 export const INCOMPAT = {
   filetype: 0x2,
@@ -9,16 +9,21 @@ export const INCOMPAT = {
   metaBg: 0x10,
   extents: 0x40,
   is64bit: 0x80,
+  mmp: 0x100,
+  eaInode: 0x400,
   csumSeed: 0x2000,
   largeDir: 0x4000,
+  inlineData: 0x8000,
 } as const;
 
 export const RO_COMPAT = {
   sparseSuper: 0x1,
   hugeFile: 0x8,
   gdtCsum: 0x10,
+  quota: 0x100,
   bigalloc: 0x200,
   metadataCsum: 0x400,
+  orphanPresent: 0x10000,
 } as const;
 
 /** The names that e2fsprogs has for incompatible features, and whether a file system with it is read here. */

@@ -10,6 +10,7 @@ import { extentRuns } from './extent-tree.ts';
  * of zeros.
  *
  * @param hasChecksums whether the file system has them
+ * @param onMap told the blocks that lead to the runs, each when it is read
  * @throws CalveError `corrupt`, also when more blocks are mapped than there are
  */
 export async function* fileRuns(
@@ -17,12 +18,13 @@ export async function* fileRuns(
   inode: ExtInode,
   hasChecksums: boolean,
   from = 0,
+  onMap?: (block: number) => void,
 ): AsyncGenerator<BlockRun> {
   const end = Math.ceil(inode.size / blocks.blockSize);
   const mapped =
     inode.flags & INODE_FLAG.extents
-      ? extentRuns(blocks, inode, hasChecksums, from)
-      : mapRuns(blocks, inode, from, end);
+      ? extentRuns({ blocks, inode, hasChecksums, from, onMap })
+      : mapRuns({ blocks, inode, from, end, onMap });
   let at = from;
   let total = 0;
   for await (const run of mapped) {

@@ -1,7 +1,6 @@
 import type { Disk } from '../../disk/index.ts';
 import { CalveError } from '../../errors/index.ts';
-import type { FileTree } from '../file-tree.ts';
-import { ExtTree } from './ext-tree.ts';
+import { type ExtParts, ExtTree } from './ext-tree.ts';
 import { INCOMPAT } from './features.ts';
 import { JournalFile } from './journal/journal-file.ts';
 import { parseJournalSuperblock } from './journal/journal-superblock.ts';
@@ -16,13 +15,17 @@ import { parseSuperblock, SUPERBLOCK_AT, SUPERBLOCK_SIZE, type Superblock } from
  * @param diskOffset where it begins on the whole disk, in bytes
  * @throws CalveError `invalid` when it is none, `unsupported` by feature, `corrupt`
  */
-export async function openExt(disk: Disk, diskOffset: number): Promise<FileTree> {
+export async function openExt(
+  disk: Disk,
+  diskOffset: number,
+  { keptBytes }: Pick<ExtParts, 'keptBytes'> = {},
+): Promise<ExtTree> {
   if (disk.size < SUPERBLOCK_AT + SUPERBLOCK_SIZE) {
     throw new CalveError('invalid', `expected a file system, got a partition of ${disk.size} bytes`);
   }
   const superblock = await readSuperblock(disk);
   if (!(superblock.incompat & INCOMPAT.needsRecovery)) {
-    return new ExtTree({ disk, diskOffset, superblock, replayedBlocks: 0 });
+    return new ExtTree({ disk, diskOffset, superblock, replayed: [], keptBytes });
   }
   const logged = await loggedBlocks(disk, superblock);
   const replayed = new ReplayedDisk(disk, superblock.blockSize, logged);
@@ -31,17 +34,18 @@ export async function openExt(disk: Disk, diskOffset: number): Promise<FileTree>
     diskOffset,
     // The superblock itself may be in the journal.
     superblock: await readSuperblock(replayed),
-    replayedBlocks: logged.size,
+    replayed: [...logged.keys()],
+    keptBytes,
   });
 }
 
-async function readSuperblock(disk: Disk): Promise<Superblock> {
+export async function readSuperblock(disk: Disk): Promise<Superblock> {
   const bytes = Buffer.alloc(SUPERBLOCK_SIZE);
   await disk.read(bytes, SUPERBLOCK_AT);
   return parseSuperblock(bytes, disk.size);
 }
 
-async function loggedBlocks(disk: Disk, superblock: Superblock): Promise<Map<number, LoggedBlock>> {
+export async function loggedBlocks(disk: Disk, superblock: Superblock): Promise<Map<number, LoggedBlock>> {
   const { journalInode, blockSize } = superblock;
   if (journalInode === 0) {
     throw new CalveError(
@@ -52,7 +56,7 @@ async function loggedBlocks(disk: Disk, superblock: Superblock): Promise<Map<num
       },
     );
   }
-  await using tree = new ExtTree({ disk, diskOffset: 0, superblock, replayedBlocks: 0 });
+  await using tree = new ExtTree({ disk, diskOffset: 0, superblock, replayed: [] });
   const file = await JournalFile.open(disk, tree, journalInode, blockSize);
   const journal = parseJournalSuperblock(await file.read(0), file.blocks);
   return readJournal(file, journal, superblock.blocks);

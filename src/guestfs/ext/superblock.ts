@@ -38,6 +38,16 @@ export interface Superblock {
   /** What the checksums of everything else start from. */
   readonly checksumSeed: number;
   readonly journalInode: number;
+  /** Blocks behind those of descriptors that are kept for more of them. */
+  readonly reservedDescriptorBlocks: number;
+  /** The first inode that an ordinary file may have. */
+  readonly firstInode: number;
+  /** Whether inodes wait to be freed that no name leads to, since the system was not shut down. */
+  readonly hasOrphans: boolean;
+  /** The block by which hosts tell each other that they use the file system (`mmp`); 0: none. */
+  readonly mmpBlock: number;
+  /** The inode that lists orphans (`orphan_file`); 0: none. */
+  readonly orphanFile: number;
 }
 
 /**
@@ -96,6 +106,11 @@ export function parseSuperblock(bytes: Buffer, size: number): Superblock {
     uuid,
     checksumSeed: incompat & INCOMPAT.csumSeed ? bytes.readUInt32LE(0x270) : crc32c(0xffffffff, uuid),
     journalInode: bytes.readUInt32LE(0xe0),
+    reservedDescriptorBlocks: bytes.readUInt16LE(0xce),
+    firstInode: dynamic ? bytes.readUInt32LE(0x54) : 11,
+    hasOrphans: bytes.readUInt32LE(0xe8) !== 0 || (roCompat & RO_COMPAT.orphanPresent) !== 0,
+    mmpBlock: incompat & INCOMPAT.mmp ? Number(bytes.readBigUInt64LE(0x168)) : 0,
+    orphanFile: compat & COMPAT.orphanFile ? bytes.readUInt32LE(0x280) : 0,
   };
   validateGeometry(superblock, size);
   return superblock;

@@ -133,7 +133,10 @@ test('other file systems and volumes are named', async () => {
       [3, 'NTFS    '],
       [510, '\x55\xaa'],
     ],
-    iso9660: [[32_769, 'CD001']],
+    exfat: [
+      [3, 'EXFAT   '],
+      [510, '\x55\xaa'],
+    ],
     lvm: [
       [512, 'LABELONE'],
       [536, 'LVM2 001'],
@@ -146,7 +149,9 @@ test('other file systems and volumes are named', async () => {
     for (const [at, mark] of marks) await disk.write(Buffer.from(mark, 'latin1'), at);
     const [volume] = await listVolumes(disk);
     assert.equal(volume?.kind, kind);
-    await refused(volume?.open() ?? Promise.resolve(), 'unsupported', new RegExp(`\\(${kind}\\)`));
+    // Those are a matter of libguestfs.
+    if (volume?.isReadable === true) assert.match(kind, /^(xfs|btrfs|ntfs)$/);
+    else await refused(volume?.open() ?? Promise.resolve(), 'unsupported', new RegExp(`\\(${kind}\\)`));
   }
 });
 

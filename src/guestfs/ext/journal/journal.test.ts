@@ -8,6 +8,9 @@ import { run, succeed } from '../../../../test/support/programs.ts';
 import { noise } from '../../../../test/support/store-scene.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../../../test/support/temporary.ts';
 import { factsOfFolder, factsOfTree } from '../../../../test/support/tree-facts.ts';
+import { openRawDisk } from '../../../disk/index.ts';
+import type { FileSource, TreeChange } from '../../tree-change.ts';
+import { writeExt } from '../write/write-ext.ts';
 
 /** Makes a file system, works in it, and copies the image while it is mounted, as if the power had failed. */
 async function crashedImage(
@@ -40,6 +43,28 @@ async function crashedImage(
   return folder.join('crashed');
 }
 
+const CONTENT = Buffer.from(noise('new', 5000));
+
+/** Writes a file `new` into the root as `calve cp` does. */
+async function writeInto(image: string, folder: TemporaryFolder): Promise<void> {
+  await using disk = await openRawDisk(image, { writable: true });
+  await mkdir(folder.join('work'));
+  const source: FileSource = {
+    size: CONTENT.length,
+    async *dataRuns() {
+      yield { offset: 0, length: CONTENT.length };
+    },
+    async read(offset, into) {
+      into.set(CONTENT.subarray(offset, offset + into.length));
+    },
+  };
+  async function* changes(): AsyncGenerator<TreeChange> {
+    const attributes = { mode: 0o644, uid: 0, gid: 0, atime: 0n, mtime: 0n };
+    yield { kind: 'file', path: Buffer.from('new'), attributes, source };
+  }
+  await writeExt(disk, changes(), { folder: folder.join('work') });
+}
+
 const KINDS = {
   'checksums of version 3': { options: ['-b', '1024', '-O', '64bit'], mount: '' },
   'checksums of version 1, data in the journal too': {
@@ -66,6 +91,15 @@ for (const [name, { options, mount }] of Object.entries(KINDS)) {
       return factsOfTree(tree);
     });
     assert.deepEqual(facts, repaired);
+    await copyFile(crashed, folder.join('written'));
+    await writeInto(folder.join('written'), folder);
+    await succeed('e2fsck', ['-fn', folder.join('written')]);
+    const { new: made, ...others } = await withGuestImage(folder.join('written'), async (tree) => {
+      assert.equal(tree.replayedBlocks, 0);
+      return factsOfTree(tree);
+    });
+    assert.equal(made?.['size'], CONTENT.length);
+    assert.deepEqual(others, facts, 'what was replayed is there');
     // A disk that cannot be written is not mounted while its journal has to be replayed.
     const truth = await whileMounted(crashed, folder.join('mounted'), 'rw,noatime', () =>
       factsOfFolder(folder.join('mounted'), { crtime: true }),

@@ -1,4 +1,4 @@
-import type { Disk } from '../../disk/index.ts';
+import type { Disk } from '../disk/index.ts';
 
 /** A disk read in runs of one length, of which those asked for last are kept. */
 export class RunCache {

@@ -7,9 +7,11 @@ import { type ImageLayout, layOutImage } from './creating/image-layout.ts';
 import { type Preallocation, type SettledOptions, settleOptions } from './creating/image-options.ts';
 import { imageParts } from './creating/image-parts.ts';
 import { newHeader } from './creating/new-header.ts';
+import type { NewImageFile } from './creating/new-image-file.ts';
+import { openNewFile } from './creating/open-new-file.ts';
 import { reserveStorage } from './creating/reserve-storage.ts';
 import type { EmptyImageOptions } from './empty-image.ts';
-import { createLuks, type LuksOptions, type NewLuks } from './encryption/index.ts';
+import type { LuksOptions, NewLuks } from './encryption/index.ts';
 
 /** How a new image is made. */
 export interface CreateOptions extends EmptyImageOptions {
@@ -20,11 +22,15 @@ export interface CreateOptions extends EmptyImageOptions {
   readonly dataFile?: string;
   /** The data file reads as the disk on its own (default false; not over a backing file). Then every cluster has its place. */
   readonly dataFileRaw?: boolean;
+  /** Where the relative path of a data file starts from (default the image's folder). */
+  readonly dataFileFolder?: string;
   /** Whether a data file that is there loses what it holds (default false: then it is in the way). */
   readonly overwriteDataFile?: boolean;
+  /** Whether an image, or whatever file is there, is lost (default false: it is in the way). It must not be in use. */
+  readonly overwrite?: boolean;
   /** How much has its place from the start (default `off`; over a backing file nothing else, unless with `extendedL2`). */
   readonly preallocation?: Preallocation;
-  /** Encrypts guest data with LUKS (default not). */
+  /** Encrypts guest data (default not). */
   readonly encryption?: CreateEncryption;
   /** The file is durable when the promise resolves, though not yet its name in the folder (default true). */
   readonly sync?: boolean;
@@ -35,6 +41,8 @@ export interface CreateOptions extends EmptyImageOptions {
 export interface CreateEncryption extends LuksOptions {
   /** The caller's, to be wiped when the image is made. */
   readonly passphrase: Uint8Array;
+  /** Default `luks`. `aes` is QEMU's old way, which is weak, and takes no further options. */
+  readonly method?: 'luks' | 'aes';
 }
 
 /**
@@ -50,19 +58,13 @@ export interface CreateEncryption extends LuksOptions {
  * await createQcow2('disk.qcow2', { size: 10 * 1024 ** 3 });
  */
 export async function createQcow2(path: string, options: CreateOptions): Promise<void> {
-  const { encryption, signal } = options;
-  const settled = settleOptions({ ...options, encrypted: encryption !== undefined });
-  const luks = encryption && (await makeLuks(encryption, signal));
-  const luksLength = luks?.areaLength ?? 0;
-  const layout = layOutImage(settled, luksLength);
-  const header = newHeader(settled, layout, luksLength);
-  await using file = await openFile(path, { create: true });
+  const { signal } = options;
+  const write = await prepare(options);
+  await using file = await (options.overwrite === true
+    ? openNewFile(path)
+    : openFile(path, { create: true }));
   try {
-    await writeStructures(file, settled, layout, options);
-    if (luks) await file.write(luks.bytes, layout.luksOffset);
-    // What is cut off by a crash has no header, so that nobody takes it for an image.
-    await file.write(header, 0);
-    if (options.sync !== false) await file.sync();
+    const settled = await write(file);
     if (settled.dataFile !== undefined) await makeDataFile(file, settled, options);
   } catch (error) {
     // The name was free, and half an image is no use to anybody.
@@ -71,8 +73,40 @@ export async function createQcow2(path: string, options: CreateOptions): Promise
   }
 }
 
+/**
+ * As `createQcow2`, in what is open already, and loses what it holds: on a network, or inside of another image. After an
+ * error it holds no image. Without an external data file.
+ * @throws CalveError as `createQcow2`
+ */
+export async function createQcow2In(
+  file: NewImageFile,
+  options: Omit<CreateOptions, 'dataFile' | 'dataFileRaw' | 'overwrite'>,
+): Promise<void> {
+  const write = await prepare(options);
+  await write(file);
+}
+
+/** All that can be known to be wrong is found here, before anything is touched. */
+async function prepare(options: CreateOptions): Promise<(file: NewImageFile) => Promise<SettledOptions>> {
+  const { encryption, signal } = options;
+  const settled = settleOptions({ ...options, encryption: encryption && (encryption.method ?? 'luks') });
+  const luks = settled.encryption === 'luks' && encryption ? await makeLuks(encryption, signal) : undefined;
+  const luksLength = luks?.areaLength ?? 0;
+  const layout = layOutImage(settled, luksLength);
+  const header = newHeader(settled, layout, luksLength);
+  return async (file) => {
+    await writeStructures(file, settled, layout, options);
+    if (luks) await file.write(luks.bytes, layout.luksOffset);
+    // What is cut off by a crash has no header, so that nobody takes it for an image.
+    await file.write(header, 0);
+    if (options.sync !== false) await file.sync();
+    return settled;
+  };
+}
+
 async function makeLuks(encryption: CreateEncryption, signal?: AbortSignal): Promise<NewLuks> {
-  const { passphrase, ...options } = encryption;
+  const { passphrase, method: _luks, ...options } = encryption;
+  const { createLuks } = await import('./encryption/create-luks.ts');
   const luks = await createLuks(passphrase, { ...(signal && { signal }), ...options });
   // Nothing is written yet that it could encrypt.
   luks.cipher[Symbol.dispose]();
@@ -80,7 +114,7 @@ async function makeLuks(encryption: CreateEncryption, signal?: AbortSignal): Pro
 }
 
 async function writeStructures(
-  file: HostFile,
+  file: NewImageFile,
   settled: SettledOptions,
   layout: ImageLayout,
   { signal }: CreateOptions,
@@ -99,7 +133,7 @@ async function writeStructures(
 async function makeDataFile(file: HostFile, settled: SettledOptions, options: CreateOptions): Promise<void> {
   const { size, dataFile = '', preallocation } = settled;
   const { overwriteDataFile = false, sync = true, signal } = options;
-  const path = resolve(dirname(file.path), dataFile);
+  const path = resolve(options.dataFileFolder ?? dirname(file.path), dataFile);
   await createDataFile(path, file, { size, preallocation, overwrite: overwriteDataFile, sync, signal });
 }
 

@@ -1,6 +1,7 @@
 import { type Disk, type Extent, extentsOf } from '../disk/index.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import { emptyMapping } from './mapping/mapping.ts';
+import type { ClusterKind } from './table-entry.ts';
 
 /** The extents of one image, neighbours of one kind merged; `unallocated` is what lies below. */
 export async function* ownExtents(map: ClusterMap, offset: number, length: number): AsyncGenerator<Extent> {
@@ -15,6 +16,40 @@ export async function* ownExtents(map: ClusterMap, offset: number, length: numbe
     } else {
       if (open) yield open;
       open = { offset: at, length: mapping.length, kind, depth: 0 };
+    }
+  }
+  if (open) yield open;
+}
+
+/** Where a range of the disk lies in the file that holds guest data. Offsets and lengths are bytes. */
+export interface HostExtent {
+  readonly offset: number;
+  readonly length: number;
+  /** As the L2 entries say it; `zero-allocated` reads zeros and has its place all the same. */
+  readonly kind: ClusterKind;
+  /** Of the first byte; undefined of what has no place of its own. */
+  readonly host: number | undefined;
+}
+
+/** The places of one image's clusters, neighbours merged that lie one behind the other. */
+export async function* hostExtents(
+  map: ClusterMap,
+  offset: number,
+  length: number,
+): AsyncGenerator<HostExtent> {
+  const end = offset + length;
+  const mapping = emptyMapping();
+  let open: HostExtent | undefined;
+  for (let at = offset; at < end; at += mapping.length) {
+    if (!map.tryMap(at, end - at, mapping)) await map.map(at, end - at, mapping);
+    const { kind } = mapping;
+    const host = kind === 'data' || kind === 'zero-allocated' ? mapping.host : undefined;
+    const follows = host === undefined || open?.host === undefined || open.host + open.length === host;
+    if (open?.kind === kind && follows) {
+      open = { ...open, length: open.length + mapping.length };
+    } else {
+      if (open) yield open;
+      open = { offset: at, length: mapping.length, kind, host };
     }
   }
   if (open) yield open;

@@ -9,7 +9,7 @@ import {
   writeWithQemu,
 } from '../../test/support/encrypted-image.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
-import { createLuks } from './encryption/index.ts';
+import { createLuks } from './encryption/create-luks.ts';
 import { denyBacking, openQcow2, type Qcow2Disk } from './index.ts';
 
 const MIB = 1 << 20;

@@ -43,7 +43,7 @@ export class ImageFile {
   // The arguments of the synchronous read under way, so that it needs no closure of its own.
   #quickInto: Uint8Array = new Uint8Array();
   #quickOffset = 0;
-  readonly #quickRead = (): number => this.#storage.readSync(this.#quickInto, this.#quickOffset);
+  readonly #quickRead = (): number => this.#storage.readSync?.(this.#quickInto, this.#quickOffset) ?? 0;
 
   constructor(storage: ImageStorage) {
     this.#storage = storage;
@@ -70,7 +70,9 @@ export class ImageFile {
   /** As `read`, now; false when that may have to wait for the device. */
   tryRead(into: Uint8Array, offset: number): boolean {
     if (into.length > QUICK_READ) return false;
-    if (!this.#watch.allows()) return this.#storage.readCached?.(into, offset) ?? false;
+    if (!this.#storage.readSync || !this.#watch.allows()) {
+      return this.#storage.readCached?.(into, offset) ?? false;
+    }
     if (offset > Number.MAX_SAFE_INTEGER - into.length) {
       into.fill(0);
       return true;

@@ -3,8 +3,9 @@ export interface ImageStorage {
   readonly path: string;
   /** `size` is the file's length in bytes. */
   stat(): { readonly size: number };
-  /** Bytes read; fewer only at the end of the file. */
-  readSync(into: Uint8Array, offset: number): number;
+  /** Bytes read; fewer only at the end of the file. Storage without it, on a network, has every read wait. */
+  readSync?(into: Uint8Array, offset: number): number;
+  /** As `readSync`, in its own time. */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** As `readSync`, but false where that would have to wait, or for fewer bytes than asked for. Storage without it cannot tell. */
   readCached?(into: Uint8Array, offset: number): boolean;

@@ -4,7 +4,7 @@ import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
 import { dataFileName } from './data-file-name.ts';
 import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
-import { type EncryptionOptions, openEncryption } from './encryption/index.ts';
+import { type EncryptionOptions, lockedCipher, openEncryption } from './encryption/index.ts';
 import { geometryOf } from './geometry.ts';
 import { ImageFile } from './image-file.ts';
 import { ImageHeader } from './image-header.ts';
@@ -18,11 +18,11 @@ import { Qcow2Disk } from './qcow2-disk.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
 import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
-import { repairOnOpen } from './repair-on-open.ts';
 import { SnapshotTable } from './snapshots/snapshot-table.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
 import type { DetectZeroes } from './writing/detect-zeroes.ts';
-import { openWriter } from './writing/open-writer.ts';
+import type { ImageWriter } from './writing/image-writer.ts';
+import type { OpenImage } from './writing/open-writer.ts';
 
 /** How the image in a file that is open already is opened. */
 export interface OpenImageOptions {
@@ -30,6 +30,8 @@ export interface OpenImageOptions {
   readonly chain: Chain;
   readonly encryption?: EncryptionOptions;
   readonly detectZeroes?: DetectZeroes;
+  /** Guest data is neither read nor written, so that an encrypted image needs no passphrase (default false). */
+  readonly withoutData?: boolean;
   /** Called once the header is found to be right. */
   readonly openBacking: (header: Qcow2Header) => Promise<Disk | null>;
   /** Called for an image whose guest data lies in a file of its own (default `denyDataFile`). */
@@ -47,12 +49,13 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   // At once, as its tables are read: a trip through the thread pool takes longer than all of the opening.
   const start = {
     path: storage.path,
-    read: async (into: Uint8Array, offset: number) => storage.readSync(into, offset),
+    read: async (into: Uint8Array, offset: number) =>
+      storage.readSync ? storage.readSync(into, offset) : storage.read(into, offset),
   };
   const found = await readHeader(start);
   refuseUnsupported(found, storage.path, writable);
   const file = new ImageFile(storage);
-  const repairs = writable && found.incompatible.has('dirty') ? [await repairOnOpen(file)] : [];
+  const repairs = writable && found.incompatible.has('dirty') ? [await repair(file)] : [];
   const header = repairs.length > 0 ? await readHeader(start) : found;
   const liveHeader = new ImageHeader(file, header);
   const geometry = geometryOf(header);
@@ -61,7 +64,9 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   await using taken = new AsyncDisposableStack();
   const dataFile = geometry.dataFile ? await openDataFile(storage, header, options) : undefined;
   if (dataFile) taken.defer(() => dataFile.close());
-  const cipher = await openEncryption(file, header, options.encryption ?? {});
+  const cipher = options.withoutData
+    ? lockedCipher(header, storage.path)
+    : await openEncryption(file, header, options.encryption ?? {});
   if (cipher) taken.use(cipher);
   const data = guestData(dataFile ?? file, cipher);
   const bitmaps = await readBitmapList(file, header);
@@ -77,7 +82,7 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const table = new SnapshotTable(file, liveHeader);
   const shared = { file, data, dataFile, l1, l2, map, reader, budgets };
   const image = { ...shared, header: liveHeader, snapshots: table, bitmaps, detectZeroes };
-  const writer = writable ? await openWriter(image) : undefined;
+  const writer = writable ? await loadAndOpenWriter(image) : undefined;
   const { tables } = budgets;
   const snapshots = new Snapshots({
     file,
@@ -106,6 +111,17 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const warnings = [...repairs, ...warningsOf(header, storage.path)];
   const sides = { map, reader, snapshots, writer, bitmaps, backing };
   return new Qcow2Disk({ ...sides, file, header: liveHeader, warnings, release });
+}
+
+/** Neither a repair nor a writer is loaded for an image that is read. */
+async function repair(file: ImageFile): Promise<string> {
+  const { repairOnOpen } = await import('./repair-on-open.ts');
+  return repairOnOpen(file);
+}
+
+async function loadAndOpenWriter(image: OpenImage): Promise<ImageWriter> {
+  const { openWriter } = await import('./writing/open-writer.ts');
+  return openWriter(image);
 }
 
 async function openDataFile(

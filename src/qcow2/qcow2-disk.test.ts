@@ -4,7 +4,7 @@ import { createWithLuks } from '../../test/support/encrypted-image.ts';
 import { succeed } from '../../test/support/programs.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { MemoryDisk } from '../disk/index.ts';
-import { createLuks } from './encryption/index.ts';
+import { createLuks } from './encryption/create-luks.ts';
 import { createQcow2, denyBacking, followDataFile, openQcow2, type Qcow2Disk } from './index.ts';
 
 const folder = await temporaryFolder();

@@ -5,13 +5,14 @@ import { BitmapPages } from './bitmaps/bitmap-pages.ts';
 import type { NewBitmap } from './bitmaps/check-bitmap.ts';
 import { type DirtyExtent, dirtyExtents } from './bitmaps/dirty-extents.ts';
 import { type BitmapSource, mergedExtents } from './bitmaps/merged-extents.ts';
-import { chainExtents, ownExtents } from './disk-extents.ts';
+import { dataFileName } from './data-file-name.ts';
+import { chainExtents, type HostExtent, hostExtents, ownExtents } from './disk-extents.ts';
+import { encryptionArea, type LuksHeader } from './encryption/index.ts';
 import type { ImageFile } from './image-file.ts';
 import type { ImageHeader } from './image-header.ts';
 import type { ClusterMap } from './mapping/cluster-map.ts';
 import type { ClusterReader } from './mapping/cluster-reader.ts';
 import type { Qcow2Header } from './qcow2-header.ts';
-import { resizeImage } from './resizing/resize-image.ts';
 import type { ResizeOptions } from './resizing/resize-options.ts';
 import type { Snapshot } from './snapshots/snapshot.ts';
 import type { CreateSnapshotOptions } from './snapshots/snapshot-labels.ts';
@@ -60,6 +61,22 @@ export class Qcow2Disk implements WritableDisk {
     return this.#parts.header.current;
   }
 
+  /** The external data file, as the image names it; undefined where it has none, or does not name it. */
+  get dataFileName(): string | undefined {
+    return dataFileName(this.header);
+  }
+
+  /**
+   * What the LUKS header says; undefined where the image is not encrypted by LUKS. Takes no passphrase.
+   * @throws CalveError `invalid`, `unsupported`, `corrupt`, `io`, `closed`
+   */
+  async luksHeader(): Promise<LuksHeader | undefined> {
+    this.#checkOpen();
+    if (this.header.cryptMethod !== 'luks') return undefined;
+    const { readLuksHeader } = await import('./encryption/read-luks-header.ts');
+    return readLuksHeader(this.#parts.file, encryptionArea(this.header));
+  }
+
   async read(into: Uint8Array, offset: number): Promise<void> {
     this.#checkOpen();
     checkRange(this, offset, into.length);
@@ -87,6 +104,13 @@ export class Qcow2Disk implements WritableDisk {
     this.#checkOpen();
     checkRange(this, offset, length);
     yield* ownExtents(this.#parts.map, offset, length);
+  }
+
+  /** Where the image itself holds a range: in its file, or in its data file. Costs nothing for the chain below. */
+  async *hostExtents(offset: number, length: number): AsyncGenerator<HostExtent> {
+    this.#checkOpen();
+    checkRange(this, offset, length);
+    yield* hostExtents(this.#parts.map, offset, length);
   }
 
   write(from: Uint8Array, offset: number): Promise<void> {
@@ -292,7 +316,10 @@ export class Qcow2Disk implements WritableDisk {
    */
   async resize(size: number, options: ResizeOptions = {}): Promise<void> {
     const writer = this.#toWrite();
-    await writer.gate.exclusive(() => resizeImage(writer, this.backing, size, options));
+    await writer.gate.exclusive(async () => {
+      const { resizeImage } = await import('./resizing/resize-image.ts');
+      await resizeImage(writer, this.backing, size, options);
+    });
   }
 
   /** Ends what is under way, flushes, and releases everything, also when flushing fails; then it throws that error. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLuks, encryptionExtension } from '../../src/qcow2/encryption/index.ts';
+import { createLuks } from '../../src/qcow2/encryption/create-luks.ts';
+import { encryptionExtension } from '../../src/qcow2/encryption/index.ts';
 import { decodeHeader, encodeHeader } from '../../src/qcow2/header.ts';
 import { report, run } from '../support/programs.ts';
 import { type Change, diskSize, runsOf } from './change.ts';

@@ -24,11 +24,13 @@ it(`${CASES} mutated images are read, written, checked and repaired, or refused 
       qemuEvery: QEMU_EVERY,
       processes,
       // At once, unlike a diagnostic: a long run that is ended has then said how far it came.
-      onProgress: (next, { length }) =>
-        LONG &&
+      onProgress: (next, failed) => {
+        if (!LONG) return;
+        const numbers = failed.length === 0 ? '' : `, these: ${failed.map((each) => each.case).join(', ')}`;
         process.stderr.write(
-          `all before ${next} are done, ${length} failed: go on with CALVE_FIRST=${next}\n`,
-        ),
+          `all before ${next} are done, ${failed.length} failed${numbers}: go on with CALVE_FIRST=${next}\n`,
+        );
+      },
     },
     folder,
   );

@@ -2,7 +2,6 @@ import { CalveError } from '../../errors/index.ts';
 import { lockImage, openFile } from '../../host/index.ts';
 import { ImageFile } from '../image-file.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
-import { amendImage } from './amend-image.ts';
 import type { AmendImageOptions } from './amend-options.ts';
 
 /** How an image is amended. */
@@ -35,6 +34,8 @@ export async function amendQcow2(path: string, options: AmendOptions): Promise<Q
   await using file = await openFile(path, { writable: true });
   if (options.lock !== false) lockImage(file, 'write');
   try {
+    // Loaded when it is wanted: whoever opens an image as a rule does not.
+    const { amendImage } = await import('./amend-image.ts');
     return await amendImage(new ImageFile(file), options);
   } catch (error) {
     if (!options.signal?.aborted || error !== options.signal.reason) throw error;

@@ -16,7 +16,7 @@ import { readContent, SoundImages } from '../../../test/support/sound-images.ts'
 import { stripExtraData } from '../../../test/support/strip-extra-data.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { denyBacking } from '../backing-policy.ts';
-import { createLuks } from '../encryption/index.ts';
+import { createLuks } from '../encryption/create-luks.ts';
 import { openQcow2 } from '../open-qcow2.ts';
 import { amendQcow2 } from './amend-qcow2.ts';
 

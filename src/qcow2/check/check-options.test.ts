@@ -10,7 +10,7 @@ import { qemuCounts } from '../../../test/support/qemu-check.ts';
 import { SoundImages } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { lockImage, openFile } from '../../host/index.ts';
-import { createLuks } from '../encryption/index.ts';
+import { createLuks } from '../encryption/create-luks.ts';
 import { type CheckOptions, checkQcow2 } from './check-qcow2.ts';
 import type { CheckFinding } from './finding.ts';
 import { repairQcow2 } from './repair-qcow2.ts';

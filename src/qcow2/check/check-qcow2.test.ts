@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import {
   alignmentDamages,
@@ -8,6 +9,8 @@ import {
   sampled,
 } from '../../../test/support/image-damages.ts';
 import { IMAGE_KIND_NAMES, IMAGE_KINDS } from '../../../test/support/image-kinds.ts';
+import { succeed } from '../../../test/support/programs.ts';
+import { qemuIo } from '../../../test/support/qemu.ts';
 import { type QemuCounts, qemuCounts } from '../../../test/support/qemu-check.ts';
 import { SoundImages } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
@@ -74,4 +77,18 @@ describe('damage that any image can have is counted as QEMU counts it', () => {
 
 describe('damage of its own kind is counted as QEMU counts it, where it does', () => {
   for (const damage of SPECIAL_DAMAGES) it(damage.name, () => checkDamaged(damage));
+});
+
+it('counts the length of a file in sectors, as QEMU does', async () => {
+  const path = folder.join('cut.qcow2');
+  await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'cluster_size=512', path, '1M']);
+  await qemuIo(path, ['write 0 4k']);
+  for (const name of ['one', 'two']) await succeed('qemu-img', ['snapshot', '-c', name, path]);
+  const bytes = await readFile(path);
+  const snapshotTable = Number(bytes.readBigUInt64BE(64));
+  // Its last byte lies more than a cluster behind this end, and less than one behind the sector's.
+  await writeFile(path, bytes.subarray(0, snapshotTable - 463));
+  const counts = countsOf(await checkQcow2(path));
+  assert.ok(counts.corruptions > 0);
+  assert.deepEqual(counts, await qemuCounts(path));
 });

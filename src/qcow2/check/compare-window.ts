@@ -120,10 +120,11 @@ class Comparer implements Comparison {
     const overlaps = isOverlap(bits, all);
     if (overlaps && (bits & REFCOUNTS) !== 0) this.refcountsOverlap = true;
     this.#judgeOverflow(cluster, all);
-    if (stored < counted) {
-      log.add('refcount-too-low', 1, () => ({ hostOffset, expected: `a refcount of ${counted}`, got }));
-    } else if (stored > counted) {
-      log.add('leak', 1, () => ({ hostOffset, expected: `a refcount of ${counted}`, got }));
+    if (stored !== counted) {
+      const refcount = { stored, counted };
+      log.add(stored < counted ? 'refcount-too-low' : 'leak', 1, () => {
+        return { hostOffset, expected: `a refcount of ${counted}`, got, refcount };
+      });
     } else if (overlaps) {
       log.add('overlap', 1, () => ({ hostOffset, expected: 'one structure', got }));
     }

@@ -1,10 +1,7 @@
-import { type CheckFinding, FINDINGS, type FindingKind, type FindingPlace } from './finding.ts';
+import { type CheckFinding, FINDINGS, type FindingKind } from './finding.ts';
 
 /** A finding, short of what its kind says of it. */
-export interface FindingDetail extends FindingPlace {
-  readonly expected: string;
-  readonly got: string;
-}
+export type FindingDetail = Omit<CheckFinding, 'kind' | 'severity' | 'times'>;
 
 /** Counts findings, all of them, and keeps the first. */
 export class FindingLog {

@@ -88,4 +88,6 @@ export interface CheckFinding extends FindingPlace {
   readonly times: number;
   readonly expected: string;
   readonly got: string;
+  /** Of a refcount that is too low or too high: as it is stored, and the references that were counted. */
+  readonly refcount?: { readonly stored: number; readonly counted: number };
 }

@@ -7,6 +7,8 @@ import { readPieces } from './read-pieces.ts';
 
 /** Section "Refcount table entry": bits 0 to 8, in the low half. */
 const RESERVED_LOW = 0x1ff;
+/** No file of QEMU's is longer than 2^63 - 2^30 bytes: what should lie behind cannot be read, not even as zeros. */
+const LONGEST_FILE = { high: 0x7fff_ffff, low: 0xc000_0000 };
 const RESERVED = 1;
 const UNALIGNED = 2;
 const UNADDRESSABLE = 4;
@@ -19,7 +21,7 @@ export class RefcountBlocks {
   /** Host offsets, 0 where there is no block; those past 2^53 are not exact, and lie in no file. */
   readonly offsets: Float64Array;
   readonly #geometry: CheckGeometry;
-  /** Of each entry, whether reserved bits are set, and whether the offset is no multiple of a cluster, or past 2^63. */
+  /** Of each entry, whether reserved bits are set, and whether the offset is no multiple of a cluster, or no file reaches. */
   readonly #flaws: Uint8Array;
 
   constructor(offsets: Float64Array, flaws: Uint8Array, geometry: CheckGeometry) {
@@ -48,6 +50,12 @@ export class RefcountBlocks {
   }
 }
 
+/** Whether a file may be so long that a cluster at this offset lies in it. */
+function isAddressable(high: number, low: number, clusterSize: number): boolean {
+  if (high !== LONGEST_FILE.high) return high < LONGEST_FILE.high;
+  return (low >>> 0) + clusterSize <= LONGEST_FILE.low;
+}
+
 /** Reads the refcount table, and tells what is wrong with its entries. */
 export async function readRefcountBlocks(
   file: ImageFile,
@@ -69,7 +77,7 @@ export async function readRefcountBlocks(
       flaws[index] =
         ((low & RESERVED_LOW) === 0 ? 0 : RESERVED) |
         ((low & (clusterSize - RESERVED_LOW - 1)) === 0 ? 0 : UNALIGNED) |
-        (high < 2 ** 31 ? 0 : UNADDRESSABLE);
+        (isAddressable(high, low & ~RESERVED_LOW, clusterSize) ? 0 : UNADDRESSABLE);
       index += 1;
     }
   }

@@ -18,9 +18,12 @@ export interface PlacedStructure extends TablePlace, FindingPlace {
   readonly structure: Structure;
 }
 
+/** What QEMU counts the length of a file in, rounded up. */
+const SECTOR = 512;
+
 /** Whether a range ends a cluster or more behind the file; by less, it may: the last cluster may be cut short. */
 export function isPastEnd(offset: number, length: number, { fileEnd, clusterSize }: CheckGeometry): boolean {
-  return offset + length - fileEnd >= clusterSize;
+  return offset + length - Math.ceil(fileEnd / SECTOR) * SECTOR >= clusterSize;
 }
 
 /**

@@ -50,8 +50,8 @@ export interface ImageOptions extends EmptyImageOptions {
   /** Whether the data file reads as the disk on its own. */
   readonly dataFileRaw?: boolean;
   readonly preallocation?: Preallocation;
-  /** Whether guest data is encrypted. */
-  readonly encrypted?: boolean;
+  /** How guest data is encrypted (default not). */
+  readonly encryption?: 'luks' | 'aes' | undefined;
 }
 
 /** Image options that are found to be right, with what goes without saying. */
@@ -120,7 +120,7 @@ function checkVersion2(options: Given): void {
   }
   check(options.dataFile === undefined, 'dataFile', 'none in version 2', options.dataFile ?? '');
   // There is no zero flag that makes a place of which nothing is known read zeros under a cipher.
-  const known = !options.encrypted || (options.preallocation ?? 'off') === 'off';
+  const known = options.encryption === undefined || (options.preallocation ?? 'off') === 'off';
   check(known, 'preallocation', 'off for an encrypted image in version 2', options.preallocation ?? 'off');
 }
 

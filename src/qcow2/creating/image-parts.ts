@@ -33,9 +33,10 @@ export function* imageParts(options: SettledOptions, layout: ImageLayout): Gener
 
 /** The tables lie one after the other, so that their entries do too. */
 function guestEntries(options: SettledOptions, layout: ImageLayout): Generator<ImagePart> {
-  const { clusterSize, entryBytes, encrypted = false, dataFileRaw = false } = options;
+  const { clusterSize, entryBytes, encryption, dataFileRaw = false } = options;
   const { l2Offset, guestClusters, guestOffset } = layout;
   const extended = entryBytes > ENTRY_SIZE;
+  const encrypted = encryption !== undefined;
   // Under a cipher zeros in the file are no zeros of the guest's. Extended entries map no subcluster yet, which says it.
   const flag = encrypted && !extended ? ZERO : 0;
   return pieces(l2Offset, guestClusters, entryBytes, (view, at, index) => {

@@ -31,7 +31,7 @@ export function newHeader(options: SettledOptions, layout: ImageLayout, luksLeng
     refcountBits: options.refcountBits,
     snapshotCount: 0,
     snapshotsOffset: 0,
-    cryptMethod: luksLength > 0 ? 'luks' : 'none',
+    cryptMethod: options.encryption ?? 'none',
     ...featuresOf(options),
     headerLength: version === 2 ? HEADER_LENGTH_V2 : HEADER_LENGTH_COMPRESSION_TYPE,
     compressionType,

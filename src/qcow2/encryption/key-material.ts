@@ -1,4 +1,4 @@
-import { KEY_SLOT_ALIGNMENT, STRIPES } from './luks-fields.ts';
+import { KEY_SLOT_ALIGNMENT, KEY_SLOTS, STRIPES } from './luks-fields.ts';
 import { SECTOR } from './sector-cipher.ts';
 
 /** The bytes of a split master key, up to the end of its last sector. */
@@ -9,4 +9,9 @@ export function materialBytes(keyBytes: number): number {
 /** What a key slot takes for them. */
 export function keySlotBytes(keyBytes: number): number {
   return Math.ceil(materialBytes(keyBytes) / KEY_SLOT_ALIGNMENT) * KEY_SLOT_ALIGNMENT;
+}
+
+/** What a LUKS header takes with all its slots. */
+export function materialArea(keyBytes: number): number {
+  return KEY_SLOT_ALIGNMENT + KEY_SLOTS * keySlotBytes(keyBytes);
 }

@@ -2,10 +2,9 @@ import { CalveError } from '../../errors/index.ts';
 import { EXTENSION } from '../constants.ts';
 import type { Qcow2Header } from '../qcow2-header.ts';
 import { encryptionArea } from './encryption-area.ts';
-import { legacyAesCipher } from './legacy-aes-cipher.ts';
 import type { LuksSource } from './read-luks-header.ts';
 import type { SectorCipher } from './sector-cipher.ts';
-import { type UnlockOptions, unlockLuks } from './unlock-luks.ts';
+import type { UnlockOptions } from './unlock-luks.ts';
 
 /** Who opens an image, and with what. */
 export interface EncryptionOptions extends UnlockOptions {
@@ -35,6 +34,9 @@ export async function openEncryption(
       data: { path: source.path, cryptMethod: header.cryptMethod },
     });
   }
-  if (header.cryptMethod === 'aes') return legacyAesCipher(passphrase);
+  // Loaded when it is wanted: most images are not encrypted.
+  if (header.cryptMethod === 'aes')
+    return (await import('./legacy-aes-cipher.ts')).legacyAesCipher(passphrase);
+  const { unlockLuks } = await import('./unlock-luks.ts');
   return unlockLuks(source, encryptionArea(header), passphrase, options);
 }

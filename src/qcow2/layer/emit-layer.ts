@@ -42,8 +42,8 @@ export async function emitLayer(
   await put(layout.tablesOffset, l2Tables(staged.records(), parts));
   await put(layout.refcountTableOffset, refcountTableClusters(parts));
   await put(layout.refcountBlocksOffset, refcountBlocks(parts));
-  await put(layout.plainOffset, readAhead(plain.pieces()));
-  await put(layout.compressedOffset, readAhead(compressed.pieces()));
+  await put(layout.plainOffset, readAhead(plain.drain()));
+  await put(layout.compressedOffset, readAhead(compressed.drain()));
   await writer.padTo(layout.fileSize);
   return { digest: await writer.finish(), fileSize: layout.fileSize };
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import { seededRandom } from '../../../test/support/random.ts';
@@ -34,6 +35,9 @@ for (const [where, total] of [
     const pieces: Buffer[] = [];
     for await (const piece of stream.pieces()) pieces.push(Buffer.from(piece));
     assert.ok(Buffer.concat(pieces).equals(all));
+    const drained: Buffer[] = [];
+    for await (const piece of stream.drain()) drained.push(Buffer.from(piece));
+    assert.ok(Buffer.concat(drained).equals(all));
     await stream.close();
     await stream.close();
   });
@@ -43,4 +47,19 @@ test('a stream whose folder is gone says so', async () => {
   await using folder = await temporaryFolder();
   await using stream = new StagedStream(folder.join('missing', 'layer'), 1024);
   await assert.rejects(stream.append(new Uint8Array(2000)), /missing/);
+});
+
+test('what was drained takes no storage any more', async () => {
+  await using folder = await temporaryFolder();
+  await using stream = new StagedStream(folder.join('layer'));
+  const staged = 64 * 2 ** 20;
+  for (let at = 0; at < staged; at += 2 ** 20) await stream.append(Buffer.alloc(2 ** 20, 7));
+  // It has no name: found by its descriptor.
+  const fds = readdirSync('/proc/self/fd').map((fd) => `/proc/self/fd/${fd}`);
+  const own = fds.find((fd) => existsSync(fd) && readlinkSync(fd).startsWith(folder.join('layer')));
+  assert.ok(own);
+  const stored = (): number => statSync(own).blocks * 512;
+  assert.ok(stored() > staged / 2, `${stored()} bytes staged`);
+  for await (const _ of stream.drain());
+  assert.ok(stored() < staged / 8, `${stored()} bytes left`);
 });

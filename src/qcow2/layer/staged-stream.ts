@@ -4,6 +4,8 @@ import { systemError } from '../../errors/index.ts';
 import { type HostFile, openFile } from '../../host/index.ts';
 
 const PIECE = 2 ** 19;
+/** Bytes of storage that are given back at a time. */
+const GIVEN_BACK = 2 ** 22;
 
 /**
  * Bytes that are put aside until it is known where they go: in memory up to the first piece, then in a file beside
@@ -61,8 +63,21 @@ export class StagedStream implements AsyncDisposable {
     into.set(this.#piece.subarray(start, start + into.length - inFile), inFile);
   }
 
-  /** All bytes in pieces; one is valid until the one after the next is asked for. Nothing is appended meanwhile. */
-  async *pieces(): AsyncGenerator<Uint8Array> {
+  /**
+   * As `pieces`, once, giving back the storage of what was read: the file that they are copied to takes no more than they
+   * took, and the page cache has room for it already.
+   */
+  drain(): AsyncGenerator<Uint8Array> {
+    return this.pieces((file, end) => {
+      if (end % GIVEN_BACK === 0) file.punchHole(end - GIVEN_BACK, GIVEN_BACK);
+    });
+  }
+
+  /**
+   * All bytes in pieces; one is valid until the one after the next is asked for. Nothing is appended meanwhile.
+   * @param onRead called with where in the file a piece ends that was read from there
+   */
+  async *pieces(onRead?: (file: HostFile, end: number) => void): AsyncGenerator<Uint8Array> {
     await this.#writing;
     // The piece that was written last is free again.
     const buffers = [
@@ -72,6 +87,7 @@ export class StagedStream implements AsyncDisposable {
     for (let at = 0, turn = 0; at < this.#inFile; at += this.#pieceLength, turn += 1) {
       const buffer = turn % 2 === 0 ? buffers[0] : buffers[1];
       await this.#file?.read(buffer, at);
+      if (this.#file) onRead?.(this.#file, at + this.#pieceLength);
       yield buffer;
     }
     if (this.#piece && this.#tail > 0) yield this.#piece.subarray(0, this.#tail);

@@ -3,6 +3,14 @@ import { ENTRY_SIZE } from '../constants.ts';
 import type { HostRange } from '../writing/refcount-table.ts';
 import type { Snapshot } from './snapshot.ts';
 
+/** What is written of a new snapshot as it was said. */
+export interface SnapshotLabels {
+  readonly id: string;
+  readonly name: string;
+  readonly date: Date;
+  readonly icount: bigint | undefined;
+}
+
 /** One entry of the snapshot table. */
 export interface SnapshotEntry extends Omit<Snapshot, 'diskSize'> {
   /** Undefined in entries of version 2 that were made before there was a place for it. */
@@ -88,6 +96,7 @@ export function decodeSnapshotEntry(fields: SnapshotFields, bytes: Uint8Array): 
     id: text(idAt, fields.idLength),
     name: text(idAt + fields.idLength, fields.nameLength),
     date: new Date(fields.seconds * 1000 + Math.floor(fields.nanoseconds / 1e6)),
+    dateNanoseconds: fields.nanoseconds,
     vmStateSize: Number(vmStateSize),
     diskSize: diskSize === undefined ? undefined : Number(diskSize),
     vmClock: fields.vmClock,
@@ -98,11 +107,7 @@ export function decodeSnapshotEntry(fields: SnapshotFields, bytes: Uint8Array): 
 }
 
 /** An entry for a snapshot that is being made of the disk alone. */
-export function newSnapshotEntry(
-  labels: { readonly id: string; readonly name: string; readonly date: Date },
-  diskSize: number,
-  l1: HostRange,
-): SnapshotEntry {
+export function newSnapshotEntry(labels: SnapshotLabels, diskSize: number, l1: HostRange): SnapshotEntry {
   const [id, name] = [Buffer.from(labels.id), Buffer.from(labels.name)];
   const milliseconds = labels.date.getTime();
   const fields: SnapshotFields = {
@@ -116,7 +121,11 @@ export function newSnapshotEntry(
     vmStateSize: 0,
     extraLength: EXTRA_BYTES,
   };
-  const extra = extraData.encode({ vmStateSize: 0n, diskSize: BigInt(diskSize), icount: NO_ICOUNT });
+  const extra = extraData.encode({
+    vmStateSize: 0n,
+    diskSize: BigInt(diskSize),
+    icount: labels.icount ?? NO_ICOUNT,
+  });
   return decodeSnapshotEntry(fields, Buffer.concat([fixedPart.encode(fields), extra, id, name]));
 }
 

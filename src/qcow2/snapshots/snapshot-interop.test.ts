@@ -9,7 +9,7 @@ import { qemuImgCheck, qemuIo } from '../../../test/support/qemu.ts';
 import { readContent } from '../../../test/support/sound-images.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { type Disk, extentsOf } from '../../disk/index.ts';
-import { createLuks } from '../encryption/index.ts';
+import { createLuks } from '../encryption/create-luks.ts';
 import { createQcow2, denyBacking, openQcow2, type Qcow2Disk } from '../index.ts';
 
 const folder = await temporaryFolder();

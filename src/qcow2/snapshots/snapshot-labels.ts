@@ -1,6 +1,6 @@
 import { CalveError } from '../../errors/index.ts';
 import { MAX_SNAPSHOTS } from '../constants.ts';
-import type { SnapshotEntry } from './snapshot-entry.ts';
+import type { SnapshotEntry, SnapshotLabels } from './snapshot-entry.ts';
 
 /** How a snapshot is called. */
 export interface CreateSnapshotOptions {
@@ -8,6 +8,10 @@ export interface CreateSnapshotOptions {
   readonly name: string;
   /** When it was taken (default now). */
   readonly date?: Date;
+  /** The name may be empty, and another snapshot may have it, as `qemu-img snapshot -c` allows (default false). */
+  readonly anyName?: boolean;
+  /** Instructions that the guest had run (default: nobody counted). */
+  readonly icount?: bigint;
   /** 1 to 127 bytes of UTF-8; no other snapshot of the image has it (default the next number). */
   readonly id?: string;
 }
@@ -22,17 +26,19 @@ const MOST_BYTES = { name: 255, id: 127 } as const;
 export function snapshotLabels(
   path: string,
   entries: readonly SnapshotEntry[],
-  { name, date = new Date(), id = nextId(entries) }: CreateSnapshotOptions,
-): { id: string; name: string; date: Date } {
+  { name, date = new Date(), id = nextId(entries), anyName = false, icount }: CreateSnapshotOptions,
+): SnapshotLabels {
   for (const [field, label] of [
     ['name', name],
     ['id', id],
   ] as const) {
     const bytes = Buffer.byteLength(label);
-    if (bytes < 1 || bytes > MOST_BYTES[field] || label.includes('\0') || !label.isWellFormed()) {
+    const least = field === 'name' && anyName ? 0 : 1;
+    if (bytes < least || bytes > MOST_BYTES[field] || label.includes('\0') || !label.isWellFormed()) {
       const expected = `1 to ${MOST_BYTES[field]} bytes of UTF-8 without a zero byte`;
       throw new CalveError('usage', `snapshot ${field}: expected ${expected}, got ${JSON.stringify(label)}`);
     }
+    if (field === 'name' && anyName) continue;
     if (entries.some((entry) => entry[field] === label)) {
       throw new CalveError('exists', `${path} has a snapshot of ${field} ${JSON.stringify(label)}`, {
         hint: `qemu-img snapshot -l ${path}`,
@@ -47,7 +53,7 @@ export function snapshotLabels(
   if (entries.length >= MAX_SNAPSHOTS) {
     throw new CalveError('out-of-range', `${path}: expected at most ${MAX_SNAPSHOTS} snapshots`);
   }
-  return { id, name, date };
+  return { id, name, date, icount };
 }
 
 /** One more than the largest number that is an id. */

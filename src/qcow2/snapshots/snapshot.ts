@@ -5,6 +5,8 @@ export interface Snapshot {
   readonly name: string;
   /** When it was taken. */
   readonly date: Date;
+  /** Nanoseconds past the last whole second of `date`, which has milliseconds alone. */
+  readonly dateNanoseconds: number;
   /** Bytes of a virtual machine's state that lie above the disk; 0 when it was taken of the disk alone. */
   readonly vmStateSize: number;
   /** The virtual disk's bytes; the disk's own where a snapshot of version 2 does not say. */

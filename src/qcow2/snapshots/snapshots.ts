@@ -9,10 +9,6 @@ import { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import { L2Tables } from '../mapping/l2-tables.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
-import { applySnapshot } from './apply-snapshot.ts';
-import { changedExtents } from './changed-extents.ts';
-import { createSnapshot } from './create-snapshot.ts';
-import { deleteSnapshot } from './delete-snapshot.ts';
 import { findSnapshot } from './find-snapshot.ts';
 import { readSnapshotL1 } from './read-snapshot-l1.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -36,7 +32,10 @@ export interface SnapshotsParts {
   readonly unpacked: BoundedCache<Uint8Array>;
 }
 
-/** The internal snapshots of an open image. Who changes them sees to it that nothing else changes the image meanwhile. */
+/**
+ * The internal snapshots of an open image. Who changes them sees to it that nothing else changes the image meanwhile. What
+ * changes them is loaded then.
+ */
 export class Snapshots {
   readonly #parts: SnapshotsParts;
   /** Views that are open. */
@@ -56,11 +55,13 @@ export class Snapshots {
 
   async create(writer: ImageWriter, options: CreateSnapshotOptions): Promise<Snapshot> {
     this.#refuseDataFile();
+    const { createSnapshot } = await import('./create-snapshot.ts');
     return this.#describe(await createSnapshot(writer, this.#parts.table, options));
   }
 
   async apply(writer: ImageWriter, idOrName: string): Promise<void> {
     this.#refuseBitmaps();
+    const { applySnapshot } = await import('./apply-snapshot.ts');
     await applySnapshot(writer, await this.#find(idOrName));
   }
 
@@ -73,6 +74,7 @@ export class Snapshots {
         data: { path, snapshot: entry.id },
       });
     }
+    const { deleteSnapshot } = await import('./delete-snapshot.ts');
     await deleteSnapshot(writer, this.#parts.table, entry);
   }
 
@@ -104,6 +106,7 @@ export class Snapshots {
   /** The extents of a state in which it may differ from a snapshot: of another snapshot, or the disk as it is now. */
   async *changes(from: string, to: string | undefined): AsyncGenerator<Extent> {
     const { map, backing } = this.#parts;
+    const { changedExtents } = await import('./changed-extents.ts');
     const before = await this.#mapOf(await this.#find(from));
     const after = to === undefined ? undefined : await this.#mapOf(await this.#find(to));
     try {

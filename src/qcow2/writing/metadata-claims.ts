@@ -38,7 +38,12 @@ export function* metadataClaims(sources: ClaimSources): Generator<MetadataClaim>
   // What bitmaps lead to is not claimed: nothing is written there either (see PageWriter).
   if (bitmaps.directory) yield { kind: 'bitmap directory', ...bitmaps.directory };
   for (const { table } of bitmaps.bitmaps) if (table) yield { kind: 'bitmap table', ...table };
-  if (header.cryptMethod === 'luks') yield { kind: 'LUKS header', ...encryptionArea(header) };
+  if (header.cryptMethod === 'luks') {
+    const area = encryptionArea(header);
+    // QEMU takes one that claims to be longer than its file: only what is there can be written onto.
+    const there = Math.max(0, sources.file.end - area.offset);
+    yield { kind: 'LUKS header', offset: area.offset, length: Math.min(area.length, there) };
+  }
   for (let index = 0; index < l1.length; index += 1) {
     const offset = l1.tableOffset(index);
     if (offset === 0) continue;

@@ -3,7 +3,8 @@ import { hexOf } from '../oci/index.ts';
 import { type BackingPolicy, type BackingRequest, Chain, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
 import type { StoreContext } from './context.ts';
 import { overlayBacking } from './layout.ts';
-import { verifyChain, verifyOpened } from './protection.ts';
+import { verifyOpened } from './protection.ts';
+import { readyChain } from './ready-chain.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
 
 /** QEMU sets no bound either; the manifest does. */
@@ -26,7 +27,7 @@ export async function openChain(
   layers: readonly LayerInfo[],
   options: OpenOptions = {},
 ): Promise<Qcow2Disk> {
-  await verifyChain(context, layers, options);
+  await readyChain(context, layers, options);
   return openLayers(context, layers, options.once === true ? Chain.begin(READ_ONCE) : undefined);
 }
 

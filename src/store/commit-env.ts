@@ -1,9 +1,9 @@
 import { CalveError } from '../errors/index.ts';
-import { type HostFile, statFile } from '../host/index.ts';
 import type { ImageIndex } from '../oci/index.ts';
 import { author } from './author.ts';
 import type { StoreContext } from './context.ts';
 import { created } from './created.ts';
+import { emptyIfReplaced } from './empty-if-replaced.ts';
 import type { EnvDocument } from './env-document.ts';
 import { lockEnv } from './env-lock.ts';
 import { doMove, moveFolder, type Step } from './journal.ts';
@@ -92,15 +92,6 @@ export async function commitEnv(
   } finally {
     await emptyIfReplaced(context, name, held.file);
   }
-}
-
-/**
- * A QEMU that opened the path just before another overlay came there, and gets its lock just after ours is gone, must
- * find no image rather than write into a file that nobody will see again.
- */
-async function emptyIfReplaced(context: StoreContext, name: string, file: HostFile): Promise<void> {
-  const there = statFile(context.layout.overlay(name));
-  if (there !== undefined && there.inode !== file.stat().inode) await file.truncate(0);
 }
 
 /** The ref that the env tracks must still be where the env is; a ref that was given may be new besides. */

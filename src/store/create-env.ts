@@ -4,13 +4,19 @@ import { renameDurably, statFile, syncFolder } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 import type { EnvDocument } from './env-document.ts';
 import { checkEnvName, makeEnvName } from './env-name.ts';
-import { resolveExpression } from './expressions.ts';
+import { type Resolved, resolveExpression } from './expressions.ts';
+import { inParallel } from './in-parallel.ts';
 import { doMove, moveFolder } from './journal.ts';
 import { envInfos } from './list-envs.ts';
 import { locked, settled } from './locking.ts';
 import { now } from './move-ref.ts';
+import type { CreateOptions } from './options.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
+import { readyChain } from './ready-chain.ts';
+import { readIndex, versionOfRef } from './ref-index.ts';
+import { isRefName, parseRefName } from './ref-name.ts';
+import { looksRemote } from './remotes/looks-remote.ts';
 import { overlayImage, stageEnv } from './stage-env.ts';
 import { makeStagedFolder, openStaging, type Staging } from './staging.ts';
 import type { EnvInfo } from './types.ts';
@@ -22,7 +28,7 @@ import type { EnvInfo } from './types.ts';
 export async function createEnvs(
   context: StoreContext,
   expression: string,
-  options: { readonly name?: string | undefined; readonly count?: number | undefined },
+  options: CreateOptions,
 ): Promise<EnvInfo[]> {
   const { name, count = 1 } = options;
   if (!Number.isSafeInteger(count) || count < 1) {
@@ -30,9 +36,9 @@ export async function createEnvs(
   }
   const wanted = name === undefined ? undefined : namesFor(name, count);
   await settled(context);
-  const resolved = await resolveExpression(context, expression);
+  const resolved = await resolveOrPull(context, expression, options);
   const version = await readVersion(context, resolved.version);
-  await verifyChain(context, version.layers);
+  await readyChain(context, version.layers);
   const isTaken = (each: string): boolean => statFile(context.layout.env(each)) !== undefined;
   refuse(wanted?.find(isTaken));
 
@@ -42,7 +48,7 @@ export async function createEnvs(
   const { folder } = moveFolder(staging);
   await makeStagedFolder(folder);
   const image = overlayImage(version);
-  await eachOf(count, async (at) => {
+  await inParallel(Array(count).keys(), AT_A_TIME, async (at) => {
     const staged = join(folder, String(at));
     await makeStagedFolder(staged);
     await stageEnv(staged, env, version, image);
@@ -61,23 +67,29 @@ export async function createEnvs(
   return envInfos(context, names, env);
 }
 
+/**
+ * What an expression names; what only a remote has is pulled first. The env follows the ref here that a pull made, where that
+ * is the version that was pulled.
+ */
+async function resolveOrPull(
+  context: StoreContext,
+  expression: string,
+  options: CreateOptions,
+): Promise<Resolved> {
+  if (!looksRemote(expression) || (await isRefHere(context, expression))) {
+    return resolveExpression(context, expression);
+  }
+  const { pull } = await import('./remotes/pull.ts');
+  const { ref, version } = await pull(context, expression, options);
+  return { version: version.digest, ref: ref !== null && version.refs.includes(ref) ? ref : null };
+}
+
+async function isRefHere(context: StoreContext, text: string): Promise<boolean> {
+  return isRefName(text) && versionOfRef(await readIndex(context), parseRefName(text)) !== undefined;
+}
+
 /** How many envs are written at a time: the kernel joins their syncs. */
 const AT_A_TIME = 16;
-
-/** Ends when all that was begun has ended: on an error too, for then the folder that they write into is removed. */
-async function eachOf(count: number, action: (at: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    try {
-      while (next < count) await action(next++);
-    } finally {
-      next = count;
-    }
-  };
-  const workers = Array.from({ length: Math.min(count, AT_A_TIME) }, worker);
-  await Promise.allSettled(workers);
-  await Promise.all(workers);
-}
 
 async function putInPlace(context: StoreContext, staging: Staging, names: readonly string[]): Promise<void> {
   const { folder, recorded } = moveFolder(staging);

@@ -3,8 +3,8 @@ import { type DirtyExtent, openQcow2, type Qcow2Disk } from '../qcow2/index.ts';
 import { checkStandsOn, overlayPolicy } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import { type LockedOverlay, lockEnv } from './env-lock.ts';
-import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
+import { readyChain } from './ready-chain.ts';
 import type { LayerInfo, WorkOptions } from './types.ts';
 
 /** Opens an env's disk on its verified base; the overlay is locked as QEMU would lock it until it is closed. */
@@ -17,7 +17,7 @@ export async function openEnvDisk(
   const locked = await lockEnv(context, name, writable ? 'write' : 'read');
   try {
     const { layers } = await readVersion(context, locked.env.version);
-    await verifyChain(context, layers, options);
+    await readyChain(context, layers, options);
     return new EnvDisk(await openOverlay(context, name, layers, { writable }), layers, locked);
   } catch (error) {
     await locked.release();
@@ -36,15 +36,25 @@ export async function openOverlay(
   layers: readonly LayerInfo[],
   options: { readonly writable?: boolean; readonly follow?: boolean },
 ): Promise<Qcow2Disk> {
+  return openOverlayAt(context, context.layout.overlay(name), layers, options);
+}
+
+/** As `openOverlay`, of an overlay that lies elsewhere. */
+export async function openOverlayAt(
+  context: StoreContext,
+  path: string,
+  layers: readonly LayerInfo[],
+  options: { readonly writable?: boolean; readonly follow?: boolean },
+): Promise<Qcow2Disk> {
   const { writable = false, follow = true } = options;
-  const disk = await openQcow2(context.layout.overlay(name), {
+  const disk = await openQcow2(path, {
     writable,
     lock: false,
     backing: overlayPolicy(context, layers, follow),
     maxDepth: Number.MAX_SAFE_INTEGER,
   });
   try {
-    checkStandsOn(disk, layers, `environment ${name}`);
+    checkStandsOn(disk, layers, path);
   } catch (error) {
     await disk.close();
     throw error;

@@ -1,7 +1,15 @@
 import type { WritableDisk } from '../disk/index.ts';
 import type { StoreContext } from './context.ts';
-import type { CommitOptions } from './options.ts';
-import type { CommitResult, EnvInfo, EnvStatus, ResetResult, TrashInfo } from './types.ts';
+import type { CommitOptions, CreateOptions } from './options.ts';
+import type {
+  CommitResult,
+  EnvInfo,
+  EnvStatus,
+  ResetResult,
+  TrashInfo,
+  UnsavedFiles,
+  WorkOptions,
+} from './types.ts';
 
 /**
  * Environments. All throw CalveError `not-found`; what changes one throws `in-use`, with the holders in
@@ -15,13 +23,10 @@ export class Envs {
 
   /**
    * Makes environments on a version: one, called `name` or a made-up name; or `count` of them, called `name-1` … or
-   * made-up names. All or none.
-   * @throws CalveError `usage`, `not-found`, `exists`, `changed`, `no-space`
+   * made-up names. All or none. A version that only a remote has (`HOST/team/debian:12`) is pulled first.
+   * @throws CalveError `usage`, `not-found`, `exists`, `changed`, `no-space`; as `remotes.pull`
    */
-  async create(
-    expression: string,
-    options: { readonly name?: string | undefined; readonly count?: number | undefined } = {},
-  ): Promise<EnvInfo[]> {
+  async create(expression: string, options: CreateOptions = {}): Promise<EnvInfo[]> {
     const { createEnvs } = await import('./create-env.ts');
     return createEnvs(this.#context, expression, options);
   }
@@ -41,6 +46,15 @@ export class Envs {
   async status(name: string): Promise<EnvStatus> {
     const { envStatus } = await import('./env-status.ts');
     return envStatus(this.#context, name);
+  }
+
+  /**
+   * The files of the env that are saved in no version, as far as its version tells. Takes no lock.
+   * @throws CalveError `in-use` while somebody has it open; `corrupt` for a file system that is
+   */
+  async unsavedFiles(name: string, options: WorkOptions = {}): Promise<UnsavedFiles> {
+    const { unsavedFiles } = await import('./unsaved-files.ts');
+    return unsavedFiles(this.#context, name, options);
   }
 
   /**
@@ -88,5 +102,22 @@ export class Envs {
   ): Promise<WritableDisk> {
     const { openEnvDisk } = await import('./env-disk.ts');
     return openEnvDisk(this.#context, name, options.writable ?? false);
+  }
+
+  /**
+   * Changes the env's disk as a whole or not at all, whatever ends the process meanwhile: the action writes to a copy of
+   * the overlay, which takes the overlay's place when it is durable. Takes as much room again as the overlay does
+   * where the file system has no reflinks.
+   * @param action is given the disk, and an empty folder that is removed afterwards; what it throws is thrown on, and
+   *   nothing has happened
+   * @throws CalveError `in-use`, `changed`, `no-space`, `aborted`
+   */
+  async change<Result>(
+    name: string,
+    action: (disk: WritableDisk, folder: string) => Promise<Result>,
+    options: WorkOptions = {},
+  ): Promise<Result> {
+    const { changeEnv } = await import('./change-env.ts');
+    return changeEnv(this.#context, name, action, options);
   }
 }

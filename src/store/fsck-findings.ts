@@ -4,7 +4,7 @@ import type { FsckProblem, Standing } from './types.ts';
 const NOTHING: Standing = { versions: [], refs: [], envs: [], trash: [] };
 
 /** The command that fetches blobs, as a hint. */
-export const FETCH = 'calve fsck --repair --from STORE-OR-OCI-LAYOUT';
+export const FETCH = 'calve fsck --repair --from REMOTE';
 /** The command that mends what needs no source, as a hint. */
 export const REPAIR = 'calve fsck --repair';
 

@@ -1,17 +1,20 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { CalveError } from '../errors/index.ts';
 import { openFile, statFile } from '../host/index.ts';
 import { type Digest, hexOf } from '../oci/index.ts';
-import { type Qcow2Header, readHeader } from '../qcow2/index.ts';
+import { readHeader } from '../qcow2/index.ts';
 import { type Census, standingOn } from './census.ts';
 import type { StoreContext } from './context.ts';
 import type { LayerFacts } from './fsck-blobs.ts';
+import { moveAway } from './fsck-documents.ts';
 import { FETCH, type FsckFindings, REPAIR } from './fsck-findings.ts';
 import type { Survey } from './fsck-survey.ts';
+import { headerFault } from './header-fault.ts';
 import { OVERLAY, overlayBacking } from './layout.ts';
 import { describeStanding } from './protection.ts';
 import { readVersion } from './read-version.ts';
 import { refsOf } from './ref-index.ts';
+import { promisedLayers } from './remotes/promises.ts';
 import type { FsckProblem, LayerInfo } from './types.ts';
 import type { DecodedManifest } from './version-document.ts';
 
@@ -23,7 +26,8 @@ export async function checkStructure(
   survey: Survey,
   immutable: boolean,
 ): Promise<number> {
-  const check = new StructureCheck(context, findings, census, survey, immutable);
+  const mayLack = await layersToCome(context, findings, census);
+  const check = new StructureCheck(context, findings, census, survey, { immutable, mayLack });
   for (const manifest of census.manifests.values()) await check.version(manifest);
   for (const { name, version } of refsOf(census.index)) {
     if (!census.manifests.has(version)) {
@@ -41,6 +45,24 @@ export async function checkStructure(
   return check.layers.size;
 }
 
+/** What a pull left where it was: promised layers that only ancestors of what is used need. */
+async function layersToCome(
+  context: StoreContext,
+  findings: FsckFindings,
+  census: Census,
+): Promise<Set<Digest>> {
+  const promised = await promisedLayers(context, (path, { message }) => {
+    const where = relative(context.layout.folder, path);
+    findings.add({ kind: 'document-broken', where, message, hint: `pull again, and ${moveAway(path)}` });
+  });
+  const toCome = new Set(promised.keys());
+  const standing = [...refsOf(census.index), ...census.envs.values(), ...census.trash.values()];
+  for (const { version } of standing) {
+    for (const { digest } of census.manifests.get(version)?.layers ?? []) toCome.delete(digest);
+  }
+  return toCome;
+}
+
 /** Nothing brings such a layer back: its bytes are what its name says. */
 const BROKEN =
   'no copy is better, for the bytes are what the name says: import the disk again, or untag the version';
@@ -53,19 +75,21 @@ class StructureCheck {
   readonly #census: Census;
   readonly #survey: Survey;
   readonly #immutable: boolean;
+  readonly #mayLack: ReadonlySet<Digest>;
 
   constructor(
     context: StoreContext,
     findings: FsckFindings,
     census: Census,
     survey: Survey,
-    immutable: boolean,
+    terms: { readonly immutable: boolean; readonly mayLack: ReadonlySet<Digest> },
   ) {
     this.#context = context;
     this.#findings = findings;
     this.#census = census;
     this.#survey = survey;
-    this.#immutable = immutable;
+    this.#immutable = terms.immutable;
+    this.#mayLack = terms.mayLack;
   }
 
   async version(manifest: DecodedManifest): Promise<void> {
@@ -103,7 +127,7 @@ class StructureCheck {
     };
     try {
       await using file = await openFile(path);
-      const fault = backingFault(await readHeader(file), overlayBacking(manifest.tip));
+      const fault = headerFault(await readHeader(file), overlayBacking(manifest.tip));
       if (fault !== undefined) add(fault, remove);
     } catch (error) {
       if (!(error instanceof CalveError)) throw error;
@@ -125,6 +149,7 @@ class StructureCheck {
     const key = `${digest} ${below?.digest}`;
     if (this.layers.has(key)) return;
     this.layers.add(key);
+    if (this.#mayLack.has(digest) && statFile(this.#context.layout.blob(digest)) === undefined) return;
     if (!this.#present(digest, layer.size)) return;
     const { layers, others } = this.#survey.blobs;
     if (others.has(digest)) {
@@ -136,7 +161,7 @@ class StructureCheck {
 
   #layerFacts(layer: Digest, { header, fault, inUse, immutable }: LayerFacts, below?: LayerInfo): void {
     if (header !== undefined) {
-      const backing = backingFault(header, below && hexOf(below.digest));
+      const backing = headerFault(header, below && hexOf(below.digest));
       if (backing !== undefined) this.#addOn('layer-parent', layer, `layer ${layer}: ${backing}`, BROKEN);
     }
     if (fault !== undefined) this.#addOn('layer-broken', layer, `layer ${layer}: ${fault}`, BROKEN);
@@ -196,13 +221,3 @@ class StructureCheck {
 
 /** The permission bits that let somebody write. */
 export const WRITE_BITS = 0o222;
-
-function backingFault(header: Qcow2Header, expected: string | undefined): string | undefined {
-  const { backingFile, backingFormat } = header;
-  if (backingFile !== expected)
-    return `backing file: expected ${expected ?? 'none'}, got ${backingFile ?? 'none'}`;
-  if (expected !== undefined && backingFormat !== 'qcow2') {
-    return `backing format: expected qcow2, got ${backingFormat ?? 'none'}`;
-  }
-  return undefined;
-}

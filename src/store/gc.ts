@@ -12,6 +12,8 @@ import { OVERLAY } from './layout.ts';
 import { locked } from './locking.ts';
 import { now } from './move-ref.ts';
 import type { GcOptions } from './options.ts';
+import { abandonedPartials } from './remotes/partial-layer.ts';
+import { forgetPromises } from './remotes/promises.ts';
 import { neededBlobs } from './roots.ts';
 import { discard, newId } from './staging.ts';
 import { readConfig } from './store-config.ts';
@@ -37,6 +39,7 @@ export async function collectGarbage(context: StoreContext, options: GcOptions):
     const census = await takeCensus(context);
     const expired = await expiredTrash(context);
     const harmed = await expiredHarmed(context, trash.days);
+    const partial = await abandonedPartials(context, trash.days);
     const ids = expired.map((entry) => entry.id);
     const needed = await neededBlobs(context, census, {
       graceDays,
@@ -47,15 +50,17 @@ export async function collectGarbage(context: StoreContext, options: GcOptions):
     const blobs = await explainUnneeded(context, census, unneeded);
     const freed = [
       ...expired.map((entry) => entry.changedBytes),
-      ...harmed.map((file) => statFile(join(context.layout.folder, file))?.allocated ?? 0),
+      ...[...harmed, ...partial].map((file) => statFile(join(context.layout.folder, file))?.allocated ?? 0),
       ...blobs.map((blob) => statFile(context.layout.blob(blob.digest))?.allocated ?? 0),
     ];
     const freedBytes = freed.reduce((sum, bytes) => sum + bytes, 0);
     const kept = explainKept ? { kept: keptVersions(census, needed) } : {};
-    if (!dryRun && blobs.length + ids.length + harmed.length > 0) {
+    if (!dryRun) await forgetPromises(context, new Set(needed.keys()));
+    if (!dryRun && blobs.length + ids.length + harmed.length + partial.length > 0) {
       // The trash first: an env never outlives its base.
       removals.push(await discardTrash(context, ids));
-      for (const file of harmed) removals.push(await discard(context, join(context.layout.folder, file)));
+      for (const file of [...harmed, ...partial])
+        removals.push(await discard(context, join(context.layout.folder, file)));
       await deleteBlobs(context, blobs);
       await appendGcRun(context, {
         id: newId(),
@@ -65,7 +70,7 @@ export async function collectGarbage(context: StoreContext, options: GcOptions):
         freedBytes,
       });
     }
-    return { dryRun, blobs, trash: expired, harmed, ...kept, freedBytes };
+    return { dryRun, blobs, trash: expired, harmed, partial, ...kept, freedBytes };
   });
   for (const remove of removals) await remove();
   return report;

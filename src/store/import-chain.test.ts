@@ -7,7 +7,7 @@ import { run, succeed } from '../../test/support/programs.ts';
 import { holdInQemuIo, qemuImgCheck, qemuImgCompare, qemuIo } from '../../test/support/qemu.ts';
 import { refused } from '../../test/support/refused.ts';
 import { MiB, noise, type StoreScene, storeScene } from '../../test/support/store-scene.ts';
-import { createLuks } from '../qcow2/encryption/index.ts';
+import { createLuks } from '../qcow2/encryption/create-luks.ts';
 import { createQcow2, denyBacking, openQcow2 } from '../qcow2/index.ts';
 
 /** An overlay made by QEMU; `base` is taken from its own folder. */

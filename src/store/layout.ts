@@ -42,6 +42,17 @@ export class StoreLayout {
   get harmed(): string {
     return join(this.folder, 'harmed');
   }
+  /** What transfers that were cut off go on from; made when there is something to keep. */
+  get partial(): string {
+    return join(this.folder, 'partial');
+  }
+  /** Which layers are not here, and where they are to be had; made when there is such a layer. */
+  get promised(): string {
+    return join(this.folder, 'promised');
+  }
+  get remoteLog(): string {
+    return join(this.folder, 'logs', 'remotes.jsonl');
+  }
   get tmp(): string {
     return join(this.folder, 'tmp');
   }

@@ -1,9 +1,8 @@
-import { CalveError } from '../errors/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { StoreContext } from './context.ts';
 import { resolveExpression } from './expressions.ts';
 import { settled } from './locking.ts';
-import { readVersion, versionInfo } from './read-version.ts';
+import { readVersion, readVersionIfThere, versionInfo } from './read-version.ts';
 import { readIndex, refsOf } from './ref-index.ts';
 import type { VersionInfo } from './types.ts';
 import type { VersionDocument } from './version-document.ts';
@@ -29,7 +28,7 @@ export async function* logVersions(
   const meet = async (digest: Digest): Promise<void> => {
     if (seen.has(digest)) return;
     seen.add(digest);
-    const version = await readIfThere(context, digest);
+    const version = await readVersionIfThere(context, digest);
     if (version !== undefined) waiting.add(version);
   };
   if (expression === undefined) for (const ref of refsOf(index)) await meet(ref.version);
@@ -60,14 +59,5 @@ class Waiting {
 
   takeNewest(): VersionDocument | undefined {
     return this.#versions.pop();
-  }
-}
-
-async function readIfThere(context: StoreContext, digest: Digest): Promise<VersionDocument | undefined> {
-  try {
-    return await readVersion(context, digest);
-  } catch (error) {
-    if (CalveError.is(error, 'not-found')) return undefined;
-    throw error;
   }
 }

@@ -50,7 +50,7 @@ export async function stageRefMove(
 }
 
 /** @throws CalveError `denied` when the ref is protected, and so stays where it is */
-function checkUnprotected(index: ImageIndex, ref: string): void {
+export function checkUnprotected(index: ImageIndex, ref: string): void {
   const found = findRef(index, ref);
   if (found?.protected !== true) return;
   throw new CalveError('denied', `${ref} is protected: it stays at version ${shortDigest(found.version)}`, {

@@ -1,7 +1,8 @@
 import type { ForeignFormat, NativeFormat } from '../img/index.ts';
 import type { Digest } from '../oci/index.ts';
+import type { RegistryOptions } from '../registry/index.ts';
 import type { BlobSource } from './blob-source.ts';
-import type { Compression, NearestSearch, WorkOptions } from './types.ts';
+import type { BlobProgress, Compression, NearestSearch, WorkOptions } from './types.ts';
 
 /** The value of `onto` that has the nearest version found. */
 export const AUTO = 'auto';
@@ -76,13 +77,79 @@ export interface CommitOptions extends WorkOptions {
   readonly compression?: Compression | undefined;
 }
 
+/** `diff` by files. */
+export interface FileDiffOptions extends WorkOptions {
+  /** Only this partition: its number, or the label or UUID of what it holds (default: all that can be read). */
+  readonly partition?: string | undefined;
+  /** Tell what was deleted in one place and added in another as one (default true). */
+  readonly renames?: boolean | undefined;
+}
+
+/** `diff --content`. */
+export interface FileContentsOptions extends WorkOptions {
+  /** The partition: its number, or the label or UUID of what it holds (default: the one that looks like the root). */
+  readonly partition?: string | undefined;
+  /** Bytes: what is larger is not read. */
+  readonly most: number;
+}
+
+/** `log`. */
+export interface LogOptions {
+  /** No more versions than this. */
+  readonly limit?: number | undefined;
+  /** Only versions in which what lies there inside the disk is not what it is in the first parent. */
+  readonly path?: string | undefined;
+  /** The partition that `path` is in (default: the one that looks like the root). */
+  readonly partition?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a remote is spoken to. */
+export interface RemoteOptions extends WorkOptions {
+  /** TLS, credentials, times, tries: for registries alone. */
+  readonly registry?: RegistryOptions | undefined;
+  /** Told how far each layer is. */
+  readonly onBlob?: ((progress: BlobProgress) => void) | undefined;
+}
+
+/** `new`. The options of remotes are for what has to be pulled first. */
+export interface CreateOptions extends RemoteOptions {
+  /** Default: a name is made up; of several `NAME-1`, `NAME-2` … */
+  readonly name?: string | undefined;
+  /** How many (default 1). */
+  readonly count?: number | undefined;
+}
+
+/** `pull`. */
+export interface PullOptions extends RemoteOptions {
+  /** The ref to make or move (default: the last part of the remote's name, with its tag); null: none. */
+  readonly ref?: string | null | undefined;
+  /** How many generations of the history come: 1 is the version alone (default: all). */
+  readonly depth?: number | undefined;
+  /** Fetch the layers of all versions that come, not of the newest alone (default false). */
+  readonly all?: boolean | undefined;
+  /** Move the ref also when its version does not lead to the one that comes (default false). */
+  readonly force?: boolean | undefined;
+}
+
+/** `push`. */
+export interface PushOptions extends RemoteOptions {
+  /** How many generations of the history go: 1 is the version alone (default: all). */
+  readonly depth?: number | undefined;
+  /** Replace what the remote has under this name also when it does not lead to the version that goes (default false). */
+  readonly force?: boolean | undefined;
+}
+
 /** `fsck --repair`. */
 export interface RepairOptions extends WorkOptions {
   /**
-   * Where blobs come from that are harmed or missing: the folder of another store or of an OCI image layout (with or
-   * without `oci:` before it), or anything that hands out blobs. Without it, what needs a source stays as it is.
+   * Where blobs come from that are harmed or missing: a repository of a registry, the folder of another store or of an OCI
+   * image layout (with or without `oci:` before it), or anything that hands out blobs. Without it, what needs a source stays
+   * as it is.
    */
   readonly from?: string | BlobSource | undefined;
+  /** How the registry is spoken to. */
+  readonly registry?: RegistryOptions | undefined;
 }
 
 /** `gc`. Days may be fractions; 0 is now. */

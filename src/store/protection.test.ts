@@ -117,7 +117,7 @@ for (const [harm, inflict] of Object.entries(harms)) {
       assert.equal(error.data['layer'], layer);
       for (const version of versions) assert.ok(error.message.includes(shortDigest(version)), error.message);
       assert.match(error.message, /refs base:latest, upper:latest; environments idle, work; trash gone@/);
-      assert.match(error.hint ?? '', /^calve fsck --repair --from STORE/);
+      assert.match(error.hint ?? '', /^calve fsck --repair --from REMOTE/);
       assert.ok(error.hint?.includes(`cp COPY ${path}`));
     }
     assert.deepEqual(

@@ -80,7 +80,7 @@ async function harmed(
   return new CalveError('changed', `layer ${hexOf(layer.digest)} ${what}; ${describeStanding(standing)}`, {
     data: { layer: layer.digest, ...standing },
     ...(cause === undefined ? {} : { cause }),
-    hint: `calve fsck --repair --from STORE fetches it from a copy of this store; or bring back the file: cp COPY ${path}`,
+    hint: `calve fsck --repair --from REMOTE fetches it from a registry or a copy of this store; or bring back the file: cp COPY ${path}`,
   });
 }
 

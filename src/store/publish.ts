@@ -51,14 +51,28 @@ export async function stageVersion(
  * Moves a version's blobs into `blobs/`, each after those that it names, so that a manifest is never there without
  * what it needs. The store lock is held, in which the ref or env that needs them moves too.
  */
-export async function publishVersion(context: StoreContext, version: StagedVersion): Promise<void> {
+export function publishVersion(context: StoreContext, version: StagedVersion): Promise<void> {
+  return publishVersions(context, version.layers, [version]);
+}
+
+/**
+ * As `publishVersion`, of several, parents before children, and of all layers that they have of their own, each behind the
+ * one below it.
+ */
+export async function publishVersions(
+  context: StoreContext,
+  layers: readonly StagedBlob[],
+  versions: readonly Pick<StagedVersion, 'config' | 'manifest'>[],
+): Promise<void> {
   const { immutable } = await readConfig(context);
-  if (immutable) await checkMayFreeze(version.layers.map((layer) => layer.path));
-  for (const layer of version.layers) await publish(context, layer, 'layer');
-  await publish(context, version.config, 'config');
-  await publish(context, version.manifest, 'manifest');
+  if (immutable) await checkMayFreeze(layers.map((layer) => layer.path));
+  for (const layer of layers) await publish(context, layer, 'layer');
+  for (const { config, manifest } of versions) {
+    await publish(context, config, 'config');
+    await publish(context, manifest, 'manifest');
+  }
   await syncFolder(context.layout.blobs);
-  for (const layer of version.layers) {
+  for (const layer of layers) {
     if (immutable) await freeze(context.layout.blob(layer.digest));
     const stat = statFile(context.layout.blob(layer.digest));
     if (stat !== undefined) writeStamp(context, layer.digest, stat);

@@ -20,6 +20,19 @@ export async function readVersion(context: StoreContext, digest: Digest): Promis
   return readConfigOf(context, decodeManifest(await readBlobText(context, digest, 'manifest'), digest));
 }
 
+/** As `readVersion`; undefined when it is not in the store: of a history, the older end may have been collected. */
+export async function readVersionIfThere(
+  context: StoreContext,
+  digest: Digest,
+): Promise<VersionDocument | undefined> {
+  try {
+    return await readVersion(context, digest);
+  } catch (error) {
+    if (CalveError.is(error, 'not-found')) return undefined;
+    throw error;
+  }
+}
+
 /** The version of a manifest that was read: its config is read too. Errors as `readVersion`. */
 export async function readConfigOf(
   context: StoreContext,

@@ -3,11 +3,11 @@ import type { BlobSource } from './blob-source.ts';
 import type { StoreContext } from './context.ts';
 import { judgeStore } from './fsck.ts';
 import { type Survey, surveyStore } from './fsck-survey.ts';
-import { openLayoutSource } from './layout-source.ts';
 import type { RepairOptions } from './options.ts';
 import { fetchBlobs } from './repair-blobs.ts';
 import { restoreModes } from './repair-modes.ts';
 import { repairOverlays } from './repair-overlays.ts';
+import { openRepairSource } from './repair-source.ts';
 import { removeStrayStamps } from './repair-stamps.ts';
 import type { FsckMended, FsckReport } from './types.ts';
 
@@ -17,9 +17,11 @@ import type { FsckMended, FsckReport } from './types.ts';
  * running it again goes on. The report tells of what is still wrong.
  */
 export async function repairStore(context: StoreContext, options: RepairOptions): Promise<FsckReport> {
-  const { from } = options;
+  const { from, registry } = options;
+  await using cleanup = new AsyncDisposableStack();
   // What is wrong with the source is told before hours of hashing.
-  const source = typeof from === 'string' ? await openLayoutSource(context, from) : from;
+  const source =
+    typeof from === 'string' ? cleanup.use(await openRepairSource(context, from, registry)) : from;
   const mended = await restoreModes(context);
   const survey = await surveyStore(context, options);
   // Nothing can be locked and settled before a person has dealt with these.

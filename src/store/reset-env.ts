@@ -14,6 +14,7 @@ import { locked } from './locking.ts';
 import { now } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
+import { readyChain } from './ready-chain.ts';
 import { stageEnv } from './stage-env.ts';
 import { makeStagedFolder, openStaging, writeStaged } from './staging.ts';
 import { readConfig } from './store-config.ts';
@@ -35,7 +36,7 @@ export async function resetEnv(
   await using held = await lockEnv(context, name, 'write');
   const onto = expression === undefined ? held.env : await resolveExpression(context, expression);
   const version = await readVersion(context, onto.version);
-  await verifyChain(context, version.layers);
+  await readyChain(context, version.layers);
   // What would fail after the move fails before it.
   const config = await readConfig(context);
   const machine = expression === undefined ? held.env.machine : version.config.machine;

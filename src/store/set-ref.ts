@@ -4,10 +4,11 @@ import type { StoreContext } from './context.ts';
 import { resolveExpression } from './expressions.ts';
 import { letGoOf } from './let-go.ts';
 import { noSuchRef } from './list-refs.ts';
-import { locked } from './locking.ts';
+import { locked, settled } from './locking.ts';
 import { moveRef } from './move-ref.ts';
 import { verifyChain } from './protection.ts';
 import { readVersion } from './read-version.ts';
+import { readyChain } from './ready-chain.ts';
 import { findRef, readIndex, versionOfRef } from './ref-index.ts';
 import { parseRefName } from './ref-name.ts';
 import { openStaging } from './staging.ts';
@@ -21,9 +22,12 @@ export async function setRef(
   options: { readonly command?: string | undefined; readonly expect?: Digest | null | undefined },
 ): Promise<RefInfo> {
   const ref = parseRefName(text);
+  await settled(context);
+  const named = await readVersion(context, (await resolveExpression(context, expression)).version);
+  await readyChain(context, named.layers);
   await using staging = await openStaging(context);
   return await locked(context, async () => {
-    // Resolved in here, so that what is named and where it goes are of one moment.
+    // Resolved again in here, so that what is named and where it goes are of one moment.
     const to = await readVersion(context, (await resolveExpression(context, expression)).version);
     const index = await readIndex(context);
     const current = versionOfRef(index, ref) ?? null;

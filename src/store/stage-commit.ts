@@ -10,7 +10,7 @@ import { type LayerSource, type StagedLayer, stageLayer } from './layers.ts';
 import { mappedExtents } from './mapped-extents.ts';
 import { layersToMerge } from './merge-policy.ts';
 import type { CommitOptions } from './options.ts';
-import { verifyChain } from './protection.ts';
+import { readyChain } from './ready-chain.ts';
 import type { Staging } from './staging.ts';
 import type { CommitResult, LayerInfo } from './types.ts';
 import { upperImages } from './upper-images.ts';
@@ -48,7 +48,7 @@ export async function stageCommit(
   parent: VersionDocument,
   options: CommitOptions,
 ): Promise<StagedCommit> {
-  await verifyChain(context, parent.layers, options);
+  await readyChain(context, parent.layers, options);
   await using overlay = await openOverlay(context, name, parent.layers, {});
   if (overlay.header.snapshotCount > 0) {
     throw new CalveError(

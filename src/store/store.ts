@@ -12,6 +12,7 @@ import type {
   Target,
 } from './options.ts';
 import { Refs } from './refs.ts';
+import { Remotes } from './remotes.ts';
 import { Trash } from './trash.ts';
 import type { DfReport, FsckReport, GcReport, StoreEvent, WorkOptions } from './types.ts';
 import { Versions } from './versions.ts';
@@ -24,6 +25,7 @@ export class Store {
   readonly refs: Refs;
   readonly envs: Envs;
   readonly trash: Trash;
+  readonly remotes: Remotes;
   readonly config: Config;
   readonly #context: StoreContext;
 
@@ -34,6 +36,7 @@ export class Store {
     this.refs = new Refs(context);
     this.envs = new Envs(context);
     this.trash = new Trash(context);
+    this.remotes = new Remotes(context);
     this.config = new Config(context);
   }
 

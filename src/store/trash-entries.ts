@@ -33,14 +33,17 @@ export function parseTrashId(id: string): { readonly name: string; readonly remo
   return { name, removed: `${year}-${month}-${date}T${hour}:${minute}:${second}.${ms}Z` };
 }
 
-/** Everything in the trash, the newest first. */
+/** Everything in the trash, the newest first; what was removed in the same millisecond by name. */
 export async function trashEntries(context: StoreContext): Promise<TrashInfo[]> {
   const { trash } = await readConfig(context);
   const entries: TrashInfo[] = [];
   for (const id of await listFolder(context.layout.trash)) {
     if (parseTrashId(id) !== undefined) entries.push(await trashEntry(context, id, trash.days));
   }
-  return entries.sort((a, b) => (a.removed < b.removed ? 1 : -1));
+  return entries.sort((a, b) => {
+    if (a.removed !== b.removed) return a.removed < b.removed ? 1 : -1;
+    return a.name < b.name ? -1 : 1;
+  });
 }
 
 /**

@@ -1,11 +1,12 @@
 /** What the store's methods take and return. Every listing's shape is also what `--json` prints for it. */
+import type { DiskDifference, FileChange } from '../guestfs/index.ts';
 import type { LockHolder } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { LayerSummary } from '../qcow2/index.ts';
 
 /** How far long work is. `done` and `total` are bytes of the disk, or of files where only files are read. */
 export interface Progress {
-  readonly phase: 'reading' | 'hashing' | 'writing' | 'fetching' | 'converting';
+  readonly phase: 'reading' | 'hashing' | 'writing' | 'fetching' | 'sending' | 'converting';
   readonly done: number;
   readonly total: number;
 }
@@ -14,6 +15,20 @@ export interface Progress {
 export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How far the transfer of one layer is. All bytes. */
+export interface BlobProgress {
+  readonly digest: Digest;
+  /** How much of it is where it shall be. */
+  readonly done: number;
+  readonly total: number;
+  /** What went over the wire, more than once where it had to. */
+  readonly moved: number;
+  /** What did not have to, since it was there. */
+  readonly there: number;
+  /** Nothing more will be told of it. */
+  readonly ended: boolean;
 }
 
 /** How the clusters of a layer are packed. */
@@ -85,6 +100,83 @@ export interface LoggedRefMove extends RefMove {
   readonly expression: string;
 }
 
+/** A push or a pull that was done: a line of the log of remotes. */
+export interface RemoteMove {
+  readonly id: string;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  readonly command: 'push' | 'pull';
+  /** `HOST/REPOSITORY:TAG`, or the folder of a store and the ref there. */
+  readonly remote: string;
+  /** The ref here; null for a version that was named otherwise. */
+  readonly ref: string | null;
+  /** What a push replaced there, or a pull here; null for nothing. */
+  readonly from: Digest | null;
+  readonly to: Digest;
+}
+
+/** What `pull` did. */
+export interface PullResult {
+  readonly remote: string;
+  /** The ref here; null when none was asked for. */
+  readonly ref: string | null;
+  readonly version: VersionInfo;
+  /** Where the ref pointed before; null when it was not there. */
+  readonly previous: Digest | null;
+  /** Whether the ref moved: it stays where it has the version already, or is ahead of it. */
+  readonly moved: boolean;
+  /** How many versions of the history are here now, the version itself included. */
+  readonly versions: number;
+  /** Layers that were missing here, and their bytes. */
+  readonly fetched: LayerCount;
+  /** Layers that were here. */
+  readonly there: LayerCount;
+  /** Bytes of layers that came over the wire: fewer after an earlier try. */
+  readonly transferredBytes: number;
+  /** Layers that only older versions need, and that come when one is used. */
+  readonly promisedLayers: number;
+}
+
+/** What `push` did. */
+export interface PushResult {
+  readonly remote: string;
+  readonly version: Digest;
+  /** The version that the remote had under this name before; null for none. */
+  readonly previous: Digest | null;
+  /** Whether the remote's name moved: it stays where it has the version already. */
+  readonly moved: boolean;
+  /** How many versions the remote has of the history now, the version itself included. */
+  readonly versions: number;
+  /** Layers that were sent, that were there, and that the registry took from another repository; and their bytes. */
+  readonly sent: LayerCount;
+  readonly there: LayerCount;
+  readonly mounted: LayerCount;
+  /** Bytes of layers that went over the wire: fewer after an earlier try. */
+  readonly transferredBytes: number;
+}
+
+/** Layers, and how many bytes they have together. */
+export interface LayerCount {
+  readonly layers: number;
+  readonly bytes: number;
+}
+
+/** A name that a remote has. */
+export interface RemoteRef {
+  /** The tag, or the ref of another store. */
+  readonly name: string;
+  /** Null for what is no version that calve pushed. */
+  readonly version: Digest | null;
+  readonly created: string | null;
+  readonly message: string | null;
+  /** Bytes of the disk. */
+  readonly virtualSize: number | null;
+  /** Bytes of its layers. */
+  readonly layerBytes: number | null;
+  /** How many versions the registry lists of its history, itself included; null for a folder, which has no such list. */
+  readonly versions: number | null;
+}
+
 /** What a setting may be. */
 export type SettingValue = string | number | boolean;
 
@@ -123,6 +215,35 @@ export interface EnvStatus extends EnvInfo {
   readonly changedClusters: number | null;
   /** Bytes of a cluster; null while it is in use. */
   readonly clusterSize: number | null;
+}
+
+/** A file's content. */
+export interface FileContent {
+  /** Bytes. */
+  readonly size: number;
+  /** Null: there are more than were asked for. */
+  readonly bytes: Buffer | null;
+}
+
+/** A file on two disks: null where there is none. */
+export interface FileContents {
+  readonly before: FileContent | null;
+  readonly after: FileContent | null;
+  readonly differ: boolean;
+}
+
+/** What an env holds that its version does not: `status --json` has it as `files`. */
+export interface UnsavedFiles {
+  /** Files that are new, or whose content is; directories are not counted. */
+  readonly count: number;
+  /** Bytes of those that are regular files, as a guest sees them. */
+  readonly bytes: number;
+  /** The largest ten of them, the largest first. */
+  readonly largest: readonly Extract<DiskDifference, { what: 'file' }>[];
+  /** How many files of any type changed in which way. */
+  readonly changes: { readonly [Kind in FileChange['kind']]: number };
+  /** What could not be told by files. */
+  readonly other: readonly Exclude<DiskDifference, { what: 'file' }>[];
 }
 
 /** What was removed and can come back: a line of `trash ls --json`. */
@@ -212,6 +333,8 @@ export interface GcReport {
   readonly trash: readonly TrashInfo[];
   /** What a repair had replaced and that expired as trash does, by its path below the store. */
   readonly harmed: readonly string[];
+  /** Files of `partial/` that nobody went on with, by their paths below the store. */
+  readonly partial: readonly string[];
   /** Versions that stay, with what keeps them: where it was asked for. */
   readonly kept?: readonly GcKept[];
   /** Bytes of storage. */

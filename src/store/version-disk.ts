@@ -2,7 +2,7 @@ import type { Disk } from '../disk/index.ts';
 import { openChain } from './chain.ts';
 import type { StoreContext } from './context.ts';
 import { findVersion } from './get-version.ts';
-import { verifyChain } from './protection.ts';
+import { completeChain, readyChain } from './ready-chain.ts';
 import type { WorkOptions } from './types.ts';
 
 /** The version's disk, verified, for reading. */
@@ -15,9 +15,11 @@ export async function openVersionDisk(
   return openChain(context, layers, options);
 }
 
-/** The file of the version's last layer. */
+/** The file of the version's last layer, the whole chain being there. */
 export async function versionPath(context: StoreContext, expression: string): Promise<string> {
-  return context.layout.blob((await findVersion(context, expression)).tip);
+  const { layers, tip } = await findVersion(context, expression);
+  await completeChain(context, layers);
+  return context.layout.blob(tip);
 }
 
 /** Checks every layer of the version's chain. */
@@ -26,5 +28,5 @@ export async function verifyVersion(
   expression: string,
   options: WorkOptions,
 ): Promise<void> {
-  await verifyChain(context, (await findVersion(context, expression)).layers, options);
+  await readyChain(context, (await findVersion(context, expression)).layers, options);
 }

@@ -1,8 +1,15 @@
 import type { Disk } from '../disk/index.ts';
+import type { DiskDifference } from '../guestfs/index.ts';
 import type { BlockDifference } from '../img/index.ts';
 import type { StoreContext } from './context.ts';
-import type { ExportOptions, ImportOptions } from './options.ts';
-import type { ImportResult, VersionInfo, WorkOptions } from './types.ts';
+import type {
+  ExportOptions,
+  FileContentsOptions,
+  FileDiffOptions,
+  ImportOptions,
+  LogOptions,
+} from './options.ts';
+import type { FileContents, ImportResult, VersionInfo, WorkOptions } from './types.ts';
 
 /**
  * Versions. An expression names one: REF, `sha256:…` or the first 6 or more hex digits of a digest, `X~N` (N first
@@ -35,12 +42,15 @@ export class Versions {
    * The version and its ancestors, newest first, each read when it is asked for.
    * @param expression without it, those of every ref
    */
-  async *log(
-    expression?: string,
-    options: { readonly limit?: number | undefined } = {},
-  ): AsyncGenerator<VersionInfo> {
-    const { logVersions } = await import('./log-versions.ts');
-    yield* logVersions(this.#context, expression, options.limit);
+  async *log(expression?: string, options: LogOptions = {}): AsyncGenerator<VersionInfo> {
+    const { path, limit } = options;
+    if (path === undefined) {
+      const { logVersions } = await import('./log-versions.ts');
+      yield* logVersions(this.#context, expression, limit);
+    } else {
+      const { logPath } = await import('./log-path.ts');
+      yield* logPath(this.#context, expression, { ...options, path });
+    }
   }
 
   /** The version's disk, verified, for reading. */
@@ -77,5 +87,29 @@ export class Versions {
   async *diffBlocks(a: string, b?: string, options: WorkOptions = {}): AsyncGenerator<BlockDifference> {
     const { diffBlocks } = await import('./block-diff.ts');
     yield* diffBlocks(this.#context, a, b, options);
+  }
+
+  /**
+   * The files in which two versions or envs differ; of partitions whose files cannot be read, how many bytes of blocks.
+   * Without `b` as `diffBlocks`. Costs what changed, and the names of all files.
+   * @throws CalveError `corrupt` for a file system that is; `not-found` for a partition; `unsupported`
+   */
+  async *diffFiles(a: string, b?: string, options: FileDiffOptions = {}): AsyncGenerator<DiskDifference> {
+    const { diffFiles } = await import('./file-diff.ts');
+    yield* diffFiles(this.#context, a, b, options);
+  }
+
+  /**
+   * A regular file in two versions or envs, symlinks followed; without `b` as `diffBlocks`.
+   * @throws CalveError `not-found` when neither has it, `usage` when it is no regular file
+   */
+  async fileContents(
+    a: string,
+    b: string | undefined,
+    path: string,
+    options: FileContentsOptions,
+  ): Promise<FileContents> {
+    const { fileContents } = await import('./file-contents.ts');
+    return fileContents(this.#context, a, b, path, options);
   }
 }

@@ -1,4 +1,4 @@
-// npm run bench [-- [read] [write] [check] [open] [store] [scale] [nbd] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
+// npm run bench [-- [read] [write] [check] [open] [store] [scale] [nbd] [remote] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import type { BenchCase, BenchScene } from './bench-case.ts';
@@ -6,6 +6,7 @@ import { checkCases } from './cases/check.ts';
 import { nbdCases } from './cases/nbd.ts';
 import { openCases } from './cases/open.ts';
 import { readCases } from './cases/read.ts';
+import { remoteCases } from './cases/remote.ts';
 import { scaleCases } from './cases/scale.ts';
 import { storeCases } from './cases/store.ts';
 import { writeCases } from './cases/write.ts';
@@ -20,6 +21,7 @@ const GROUPS: Readonly<Record<string, (scene: BenchScene) => BenchCase[]>> = {
   store: storeCases,
   scale: scaleCases,
   nbd: nbdCases,
+  remote: remoteCases,
 };
 const LEAST_RUNS = 5;
 

@@ -4,7 +4,20 @@ import { dirname, join, relative, sep } from 'node:path';
 import { parseSync } from 'oxc-parser';
 
 /** A folder imports only from folders above it in this list. */
-const ROOMS = ['errors', 'bytes', 'host', 'disk', 'qcow2', 'img', 'nbd', 'guestfs', 'oci', 'store', 'cli'];
+const ROOMS = [
+  'errors',
+  'bytes',
+  'host',
+  'disk',
+  'qcow2',
+  'img',
+  'nbd',
+  'guestfs',
+  'oci',
+  'registry',
+  'store',
+  'cli',
+];
 /** Packages that only one room may import. */
 const CONFINED: Readonly<Record<string, string>> = { koffi: 'host', ext2fs: 'guestfs', commander: 'cli' };
 

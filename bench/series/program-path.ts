@@ -7,6 +7,7 @@ const PACKAGES = {
   casync: 'casync',
   sync: 'coreutils',
   fio: 'fio',
+  'virt-diff': 'guestfs-tools linux-image-cloud-amd64',
 } as const;
 
 /**

@@ -59,7 +59,7 @@ async function play(session: Session, file: string): Promise<void> {
   stage.tell('Worth keeping: the difference becomes a version, and gets a name of its own.');
   await stage.type('commit', 'work', '-m', 'a note inside', '-t', 'app:1.1');
   await stage.type('log', 'app:1.1');
-  await stage.type('diff', '--blocks', '--stat', 'app:1.0', 'app:1.1');
+  await stage.type('diff', 'app:1.0', 'app:1.1');
   await stage.type('images');
   await stage.type('df');
 

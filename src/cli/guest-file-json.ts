@@ -44,13 +44,13 @@ function attributeJson({ name, value }: ExtendedAttribute): Record<string, unkno
 }
 
 /** A field with text, and where bytes were lost by that, `fieldBase64` with all of them. */
-function bytesJson(field: string, bytes: Buffer | null): Record<string, string | null> {
+export function bytesJson(field: string, bytes: Buffer | null): Record<string, string | null> {
   const whole = bytes === null || isUtf8(bytes) ? {} : { [`${field}Base64`]: bytes.toString('base64') };
   return { [field]: bytes === null ? null : bytes.toString(), ...whole };
 }
 
 /** RFC 3339 with nanoseconds; the seconds before 1970 round down, so that the fraction counts forward. */
-function timeJson(nanoseconds: bigint): string {
+export function timeJson(nanoseconds: bigint): string {
   const fraction = BigInt.asUintN(64, ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
   const seconds = (nanoseconds - fraction) / 1_000_000_000n;
   const whole = new Date(Number(seconds) * 1000).toISOString().slice(0, -5);

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** Owns the command line: parses, calls the store, prints; imports errors, bytes, host, nbd, guestfs and store, each only when needed. */
+/**
+ * Owns the command line: parses, calls the store, prints; imports errors, bytes, host, nbd, guestfs, registry and store, and for
+ * `calve img` disk, qcow2 and img; each only when needed.
+ */
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -9,5 +12,12 @@ import { join } from 'node:path';
 const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
 enableCompileCache(join(cache, 'calve', 'compiled'));
 
-const { run } = await import('./run.ts');
-await run(process.argv.slice(2));
+const words = process.argv.slice(2);
+if (words[0] === 'img') {
+  // It takes its words as qemu-img does, and must not wait for a parser that it has no use for.
+  const { runProcess } = await import('./img/run-process.ts');
+  await runProcess('calve img', words.slice(1));
+} else {
+  const { run } = await import('./run.ts');
+  await run(words);
+}

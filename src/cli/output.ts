@@ -1,5 +1,6 @@
 import pico from 'picocolors';
 import type { Progress } from './progress.ts';
+import type { TransferBars } from './transfer-bars.ts';
 
 /** Bytes that go to stdout at once, where they come in small pieces. */
 const GATHERED = 64 * 1024;
@@ -85,6 +86,20 @@ export class Output {
       return await work(progress.update);
     } finally {
       progress.end();
+    }
+  }
+
+  /** As `during`, of transfers of layers: a bar each on a terminal. */
+  async duringTransfers<Result>(
+    subject: string,
+    work: (told: Pick<TransferBars, 'onProgress' | 'onBlob'>) => Promise<Result>,
+  ): Promise<Result> {
+    const { TransferBars } = await import('./transfer-bars.ts');
+    const bars = new TransferBars(subject, { stream: process.stderr, silent: this.quiet });
+    try {
+      return await work({ onProgress: bars.onProgress, onBlob: bars.onBlob });
+    } finally {
+      bars.end();
     }
   }
 }

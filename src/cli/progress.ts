@@ -2,7 +2,7 @@ import { formatBytes } from '../bytes/index.ts';
 import type { Progress as Step } from '../store/index.ts';
 
 /** Milliseconds between two drawings of the bar, and between two plain lines. */
-const REDRAW = 100;
+export const REDRAW = 100;
 const LINE = 1000;
 /** Milliseconds over which the rate is taken. */
 const WINDOW = 5000;
@@ -38,9 +38,9 @@ export class Progress {
     this.#shownAt = this.#now();
   }
 
-  /** Hand this to long work as its `onProgress`. */
+  /** Hand this to long work as its `onProgress`. A total of 0 is one that is not known. */
   readonly update = ({ phase, done, total }: Step): void => {
-    if (this.#options.silent === true || total <= 0) return;
+    if (this.#options.silent === true || (total <= 0 && done <= 0)) return;
     if (phase !== this.#phase) {
       this.#phase = phase;
       this.#samples = [{ at: this.#now(), done }];
@@ -50,14 +50,15 @@ export class Progress {
     if (at - this.#shownAt < (terminal ? REDRAW : LINE)) return;
     this.#shownAt = at;
     const rate = this.#rate(at, done);
-    const percent = Math.floor((Math.min(done, total) / total) * 100);
-    const facts = [`${formatBytes(done)} of ${formatBytes(total)}`];
-    if (rate > 0)
-      facts.push(`${formatBytes(Math.round(rate))}/s`, `${formatDuration((total - done) / rate)} left`);
-    if (terminal) this.#draw(percent, facts);
-    else if (this.#shown !== `${phase} ${percent}`) {
-      this.#shown = `${phase} ${percent}`;
-      this.#options.stream.write(`${this.#phase} ${this.#subject}: ${percent}%, ${facts.join(', ')}\n`);
+    const percent = total > 0 ? Math.floor((Math.min(done, total) / total) * 100) : undefined;
+    const facts = [amountOf(done, total)];
+    if (rate > 0) facts.push(`${formatBytes(Math.round(rate))}/s`);
+    if (rate > 0 && total > 0) facts.push(`${formatDuration((total - done) / rate)} left`);
+    if (terminal) this.#draw(done, total, facts.slice(1));
+    else if (this.#shown !== `${phase} ${percent ?? done}`) {
+      this.#shown = `${phase} ${percent ?? done}`;
+      const share = percent === undefined ? [] : [`${percent}%`];
+      this.#options.stream.write(`${this.#phase} ${this.#subject}: ${[...share, ...facts].join(', ')}\n`);
     }
   };
 
@@ -67,16 +68,10 @@ export class Progress {
     this.#shown = '';
   }
 
-  #draw(percent: number, facts: readonly string[]): void {
-    const before = `${this.#phase} ${this.#subject} `;
-    const after = `${String(percent).padStart(3)}%  ${facts.join('  ')}`;
+  #draw(done: number, total: number, facts: readonly string[]): void {
     // A terminal that does not know its width says 0.
     const width = (this.#options.stream.columns || 80) - 1;
-    // The figures matter more than the bar.
-    const room = Math.min(BAR, width - before.length - after.length - '[] '.length);
-    const filled = Math.round((percent / 100) * room);
-    const bar = room < 5 ? '' : `[${'#'.repeat(filled)}${'.'.repeat(room - filled)}] `;
-    this.#shown = `${before}${bar}${after}`.slice(0, width);
+    this.#shown = barLine(`${this.#phase} ${this.#subject} `, done, total, facts, width);
     this.#options.stream.write(`${CLEAR_LINE}${this.#shown}`);
   }
 
@@ -88,6 +83,32 @@ export class Progress {
     if (oldest === undefined || at <= oldest.at) return 0;
     return Math.max(0, ((done - oldest.done) / (at - oldest.at)) * 1000);
   }
+}
+
+function amountOf(done: number, total: number): string {
+  return total > 0 ? `${formatBytes(done)} of ${formatBytes(total)}` : formatBytes(done);
+}
+
+/**
+ * A line with a bar, a share and figures, no longer than a terminal is wide.
+ * @param before what it is about
+ * @param total 0 for one that is not known
+ */
+export function barLine(
+  before: string,
+  done: number,
+  total: number,
+  facts: readonly string[],
+  width: number,
+): string {
+  const percent = total > 0 ? Math.floor((Math.min(done, total) / total) * 100) : undefined;
+  const share = percent === undefined ? '' : `${String(percent).padStart(3)}%  `;
+  const after = `${share}${[amountOf(done, total), ...facts].join('  ')}`;
+  // The figures matter more than the bar.
+  const room = Math.min(BAR, width - before.length - after.length - '[] '.length);
+  const filled = Math.round(((percent ?? 0) / 100) * room);
+  const bar = room < 5 || percent === undefined ? '' : `[${'#'.repeat(filled)}${'.'.repeat(room - filled)}] `;
+  return `${before}${bar}${after}`.slice(0, width);
 }
 
 /** Seconds for people: `4 s`, `2 min 10 s`, `1 h 5 min`. */

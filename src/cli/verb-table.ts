@@ -16,6 +16,7 @@ export interface VerbEntry {
 const BEGIN = 'Begin:';
 const ENVIRONMENTS = 'Environments:';
 const VERSIONS = 'Versions:';
+const REMOTES = 'Remotes:';
 const STORE = 'The store:';
 const MORE = 'More:';
 
@@ -75,6 +76,12 @@ export const verbTable: readonly VerbEntry[] = [
     summary: "drop an environment's changes",
     group: ENVIRONMENTS,
     load: async () => (await import('./verbs/reset.ts')).reset,
+  },
+  {
+    name: 'cp',
+    summary: 'copy files out of a disk, or into an environment',
+    group: ENVIRONMENTS,
+    load: async () => (await import('./verbs/cp.ts')).cp,
   },
   {
     name: 'rm',
@@ -163,6 +170,36 @@ export const verbTable: readonly VerbEntry[] = [
     load: async () => (await import('./verbs/nbd.ts')).nbd,
   },
   {
+    name: 'push',
+    summary: 'bring a version to a registry or another store',
+    group: REMOTES,
+    load: async () => (await import('./verbs/push.ts')).push,
+  },
+  {
+    name: 'pull',
+    summary: 'bring a version from a registry or another store',
+    group: REMOTES,
+    load: async () => (await import('./verbs/pull.ts')).pull,
+  },
+  {
+    name: 'remote',
+    summary: 'list what a registry or another store has',
+    group: REMOTES,
+    load: async () => (await import('./verbs/remote.ts')).remote,
+  },
+  {
+    name: 'login',
+    summary: 'keep credentials for a registry',
+    group: REMOTES,
+    load: async () => (await import('./verbs/login.ts')).login,
+  },
+  {
+    name: 'logout',
+    summary: 'forget credentials for a registry',
+    group: REMOTES,
+    load: async () => (await import('./verbs/logout.ts')).logout,
+  },
+  {
     name: 'df',
     summary: 'account for space',
     group: STORE,
@@ -191,6 +228,12 @@ export const verbTable: readonly VerbEntry[] = [
     summary: "get and set the store's settings",
     group: STORE,
     load: async () => (await import('./verbs/config.ts')).config,
+  },
+  {
+    name: 'img',
+    summary: 'do what qemu-img does, with its options and its output',
+    group: MORE,
+    load: async () => (await import('./verbs/img.ts')).img,
   },
   {
     name: 'completion',

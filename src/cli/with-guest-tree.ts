@@ -1,12 +1,6 @@
-import { chooseVolume, type FileTree, type GuestVolume, listVolumes } from '../guestfs/index.ts';
+import { listVolumes, type OpenedVolume, openChosenVolume } from '../guestfs/index.ts';
 import type { Session } from './session.ts';
 import { resolveTarget } from './target.ts';
-
-/** A file system inside the disk of an environment or a version. */
-export interface OpenedGuest {
-  readonly volume: GuestVolume;
-  readonly tree: FileTree;
-}
 
 /**
  * Opens a file system inside a disk for reading, does something with it, and closes all. The layers are verified
@@ -19,7 +13,7 @@ export async function withGuestTree(
   session: Session,
   name: string,
   partition: string | undefined,
-  action: (guest: OpenedGuest) => Promise<void>,
+  action: (guest: OpenedVolume) => Promise<void>,
 ): Promise<void> {
   const { output, signal } = session;
   const store = await session.openStore();
@@ -29,8 +23,11 @@ export async function withGuestTree(
     target.kind === 'env'
       ? await store.envs.openDisk(target.name)
       : await store.versions.openDisk(target.version);
-  const volume = await chooseVolume(await listVolumes(disk), partition);
-  await using tree = await volume.open();
+  const { volume, tree: opened } = await openChosenVolume(await listVolumes(disk), partition, {
+    signal,
+    onStart: () => output.say('starting a virtual machine of libguestfs, which reads that file system'),
+  });
+  await using tree = opened;
   if (tree.replayedBlocks > 0) {
     output.say(
       `${name} was not shut down: its journal was replayed in memory, as the next start will do on the disk`,

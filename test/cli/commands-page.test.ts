@@ -3,10 +3,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { verbTable } from '../../src/cli/verb-table.ts';
 import { commandLine } from '../support/calve.ts';
-import { report, run } from '../support/programs.ts';
+import { type Ran, report, run } from '../support/programs.ts';
+import { runResident } from '../support/resident-program.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-const PAGE = new URL('../../docs/commands.md', import.meta.url);
+const DOCS = new URL('../../docs/', import.meta.url);
+const PAGE = new URL('commands.md', DOCS);
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
 test('docs/commands.md explains every command and every option of it', async () => {
@@ -26,7 +28,10 @@ test('docs/commands.md explains every command and every option of it', async () 
   }
 });
 
-test('the examples of docs/commands.md do what they show', async () => {
+for (const page of ['commands.md', 'img.md'])
+  test(`the examples of docs/${page} do what they show`, () => tryExamples(page));
+
+async function tryExamples(page: string): Promise<void> {
   await using folder = await temporaryFolder();
   const home = folder.join('home');
   await mkdir(home);
@@ -40,16 +45,27 @@ test('the examples of docs/commands.md do what they show', async () => {
     CALVE_STORE: undefined,
     XDG_DATA_HOME: undefined,
   };
-  const blocks = (await readFile(PAGE, 'utf8')).matchAll(/^```console\n(.*?)^```$/gms);
+  const blocks = (await readFile(new URL(page, DOCS), 'utf8')).matchAll(/^```console\n(.*?)^```$/gms);
   for (const [, block = ''] of blocks) {
     for (const part of block.split(/^\$ /m).slice(1)) {
-      const [line = '', ...shown] = part.split('\n');
-      const ran = await run('/bin/bash', ['-c', `{ ${line}; } 2>&1`], { cwd: home, env });
+      const [line = '', ...expected] = part.split('\n');
+      const words = wordsOf(line);
+      const inShell = () => run('/bin/bash', ['-c', `{ ${line}; } 2>&1`], { cwd: home, env });
+      const options = { cwd: home, env: { ...process.env, ...env } };
+      const ran: Ran = await (words === undefined ? inShell() : runResident(words, options));
       assert.equal(ran.code, 0, report(ran));
-      assert.equal(alike(ran.stdout.replaceAll(home, '/home/ada')), alike(shown.join('\n')), `$ ${line}`);
+      const shown = ran.shown ?? ran.stdout;
+      assert.equal(alike(shown.replaceAll(home, '/home/ada')), alike(expected.join('\n')), `$ ${line}`);
     }
   }
-});
+}
+
+/** The words of a line that needs no shell to be understood, nor a process of its own; undefined for any other. */
+function wordsOf(line: string): string[] | undefined {
+  if (!/^calve(?: (?:[\w./:@=,%+-]+|'[^']*'))*$/.test(line) || /^calve (?:nbd|demo)\b/.test(line))
+    return undefined;
+  return [...line.matchAll(/ (?:'([^']*)'|(\S+))/g)].map(([, quoted, bare = '']) => quoted ?? bare);
+}
 
 /** What of an output is the same on every machine and every day. */
 function alike(output: string): string {

@@ -5,6 +5,7 @@ import { parse } from 'valibot';
 import { openStore } from '../../src/store/index.ts';
 import { type CommandLine, commandLine } from '../support/calve.ts';
 import { makeExtImage } from '../support/ext-image.ts';
+import { mtools } from '../support/fat-image.ts';
 import { report, run, succeed } from '../support/programs.ts';
 import { noise } from '../support/store-scene.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
@@ -31,6 +32,8 @@ async function guestStore(folder: TemporaryFolder): Promise<CommandLine> {
   await writeFile(folder.join('1'), '');
   await truncate(folder.join('1'), 4 * MiB);
   await succeed('mkfs.fat', ['-n', 'ESP', folder.join('1')]);
+  await mtools('mmd', folder.join('1'), '::EFI');
+  await mtools('mcopy', folder.join('1'), `${root}/etc/hostname`, '::EFI/A loader.efi');
   const disk = folder.join('disk.raw');
   await writeFile(disk, '');
   await truncate(disk, 24 * MiB);
@@ -59,6 +62,11 @@ test('files and cat look into a version and an environment', async () => {
   assert.equal(await calve.ok('files', 'guest:1'), 'etc\nhome\nlost+found\nusr');
   assert.equal(await calve.ok('cat', 'guest:1:/home/ada/out/../etc/hostname'), 'otter');
   assert.equal(await calve.ok('cat', '-p', 'data', 'guest:1:/notes'), 'data');
+  assert.match(
+    await calve.ok('files', '-lR', '-p', 'ESP', 'guest:1:/efi'),
+    /^-rwxr-xr-x {3}1 +0 +0 +6 \S+Z A loader\.efi$/,
+  );
+  assert.equal(await calve.ok('cat', '-p', '1', 'guest:1:/EFI/a LOADER.efi'), 'otter');
   await calve.ok('new', 'guest:1', 'work');
   const printed = await run(
     '/bin/sh',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -40,19 +41,24 @@ test('SIGINT while another holds the store ends the process within seconds, a se
   const patient = calve.start(['tag', 'disk:1', 'other']);
   await waitsForLock(path, 1);
   patient.child.kill('SIGINT');
-  const hasty = calve.start(['tag', 'disk:1', 'other']);
   const leftAlone = await patient.ended;
   assert.equal(leftAlone.signal, 'SIGINT', report(leftAlone));
 
-  await waitsForLock(path, 1);
-  const began = performance.now();
-  hasty.child.kill('SIGINT');
-  // Two signals that are pending at once are one signal.
-  await setTimeout(200);
-  hasty.child.kill('SIGINT');
-  const hurried = await hasty.ended;
-  assert.equal(hurried.signal, 'SIGINT', report(hurried));
-  assert.ok(performance.now() - began < 1500, 'the second signal did not end it at once');
+  // Left alone it takes two seconds; a busy machine may take as long for anything, so that one time of ten will do.
+  let fastest = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 10 && fastest > 1500; tries += 1) {
+    const hasty = calve.start(['tag', 'disk:1', 'other']);
+    await waitsForLock(path, 1);
+    const began = performance.now();
+    hasty.child.kill('SIGINT');
+    // Two signals that are pending at once are one signal.
+    while (await isPending(hasty.pid)) await setTimeout(5);
+    hasty.child.kill('SIGINT');
+    const hurried = await hasty.ended;
+    assert.equal(hurried.signal, 'SIGINT', report(hurried));
+    fastest = Math.min(fastest, performance.now() - began);
+  }
+  assert.ok(fastest < 1500, 'the second signal did not end it at once');
 });
 
 test('a reader of stdout that goes away ends the command quietly', async () => {
@@ -96,6 +102,14 @@ async function said(running: Running, words: RegExp): Promise<void> {
     });
     running.ended.then((ran) => reject(new Error(report(ran))), reject);
   });
+}
+
+/** Whether a SIGINT was sent to a process that has not taken it yet. */
+async function isPending(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm)].some(
+    ([, mask]) => (BigInt(`0x${mask}`) & (1n << BigInt(constants.signals.SIGINT - 1))) !== 0n,
+  );
 }
 
 /** Resolves when so many processes wait for the lock of a file. The kernel tells nobody, so it is asked again and again. */

@@ -28,7 +28,8 @@ test('every shape is documented with an example that has it, field by field', as
 
 test('what the program prints has the documented shape', async () => {
   await using folder = await temporaryFolder();
-  const calve = await smallStore(folder);
+  // Here is where nearly every command is run as people run it: what it prints arrives whole, and its process ends.
+  const calve = await smallStore(folder, { ownProcesses: true });
   const onDisk = ['-F', 'raw', '-b', folder.join('disk.raw')];
   await succeed('qemu-img', ['create', '-q', '-f', 'qcow2', ...onDisk, folder.join('overlay.qcow2')]);
   await mkdir(folder.join('vms'));
@@ -41,8 +42,9 @@ test('what the program prints has the documented shape', async () => {
   await printed('adopt', folder.join('vms'));
   await printed('new', 'disk:1', '-n', '2');
   await printed('status', 'one');
-  await printed('diff', '--blocks', 'one', 'two');
-  await printed('diff', '--blocks', '--stat', 'two');
+  await printed('diff', 'one', 'two');
+  await printed('diff --blocks', 'one', 'two');
+  await printed('diff --blocks', '--stat', 'two');
   await printed('commit', 'one', '-m', 'sevens');
   await printed('ls');
   await printed('images');
@@ -57,6 +59,10 @@ test('what the program prints has the documented shape', async () => {
   await printed('fsck');
   await printed('nbd', '--fork', '-k', folder.join('socket'), 'disk:1');
   await printed('nbd --list', '-k', folder.join('socket'));
+  await printed('push', 'disk:1', folder.join('shared'));
+  await printed('pull', `${folder.join('shared')}:disk:1`, 'pulled');
+  await printed('remote ls', folder.join('shared'));
+  await printed('remote ls');
   await printed('config');
   await printed('config', 'trash.days');
 });

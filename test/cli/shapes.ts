@@ -75,20 +75,22 @@ const space = {
 const nanoseconds = pipe(string(), regex(/^-?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/));
 const base64 = pipe(string(), regex(/^[A-Za-z0-9+/]*={0,2}$/));
 
+const guestType = picklist([
+  'file',
+  'directory',
+  'symlink',
+  'character-device',
+  'block-device',
+  'fifo',
+  'socket',
+  'unknown',
+]);
+
 const guestFile = strictObject({
   path: string(),
   pathBase64: optional(base64),
   inode: count,
-  type: picklist([
-    'file',
-    'directory',
-    'symlink',
-    'character-device',
-    'block-device',
-    'fifo',
-    'socket',
-    'unknown',
-  ]),
+  type: guestType,
   mode: count,
   uid: count,
   gid: count,
@@ -105,6 +107,38 @@ const guestFile = strictObject({
   acl: nullable(string()),
   defaultAcl: nullable(string()),
   attributes: array(strictObject({ name: string(), nameBase64: optional(base64), value: base64 })),
+});
+
+const fileFacts = strictObject({
+  inode: count,
+  type: guestType,
+  mode: count,
+  uid: count,
+  gid: count,
+  size: bytes,
+  mtime: nanoseconds,
+});
+
+const fileChange = strictObject({
+  kind: picklist(['added', 'modified', 'deleted', 'renamed']),
+  partition: count,
+  logicalVolume: nullable(string()),
+  path: string(),
+  pathBase64: optional(base64),
+  oldPath: nullable(string()),
+  oldPathBase64: optional(base64),
+  aspects: array(picklist(['type', 'content', 'mode', 'owner', 'time', 'attributes'])),
+  before: nullable(fileFacts),
+  after: nullable(fileFacts),
+});
+
+const partitionChange = strictObject({
+  kind: picklist(['added', 'modified', 'deleted']),
+  partition: nullable(count),
+  logicalVolume: nullable(string()),
+  holds: nullable(string()),
+  label: nullable(string()),
+  bytes,
 });
 
 const difference = strictObject({
@@ -129,6 +163,8 @@ const trashed = strictObject({
   ref: nullable(ref),
   changedBytes: bytes,
 });
+
+const layerCount = strictObject({ layers: count, bytes });
 
 const setting = union([string(), count, boolean()]);
 
@@ -196,6 +232,18 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     refMoved: boolean(),
     changedClusters: nullable(count),
     clusterSize: nullable(bytes),
+    files: nullable(
+      strictObject({
+        count,
+        bytes,
+        added: count,
+        modified: count,
+        deleted: count,
+        renamed: count,
+        largest: array(fileChange),
+        partitions: array(partitionChange),
+      }),
+    ),
   }),
   commit: strictObject({
     version: strictObject(version),
@@ -224,6 +272,19 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
   diff: strictObject({
     a: string(),
     b: nullable(string()),
+    files: optional(array(fileChange)),
+    partitions: array(partitionChange),
+    added: count,
+    modified: count,
+    deleted: count,
+    renamed: count,
+    addedBytes: bytes,
+    modifiedBytes: bytes,
+    deletedBytes: bytes,
+  }),
+  'diff --blocks': strictObject({
+    a: string(),
+    b: nullable(string()),
     count,
     added: bytes,
     changed: bytes,
@@ -234,7 +295,8 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     name: string(),
     path: string(),
     partition: count,
-    kind: picklist(['ext2', 'ext3', 'ext4']),
+    logicalVolume: nullable(string()),
+    kind: picklist(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs']),
     files: array(guestFile),
   }),
   df: strictObject({
@@ -263,12 +325,52 @@ export const shapes: Readonly<Record<string, GenericSchema>> = {
     ),
     trash: array(trashed),
     harmed: array(string()),
+    partial: array(string()),
     kept: optional(array(strictObject({ digest, by: string() }))),
     freedBytes: bytes,
   }),
   nbd: strictObject({ pid: count, uris: array(pipe(string(), regex(/^nbds?(\+unix)?:\/\//))) }),
   'nbd --list': array(strictObject({ name: string(), description: string(), size: nullable(bytes) })),
   config: array(strictObject({ key: string(), value: setting, default: setting, set: boolean() })),
+  push: strictObject({
+    remote: string(),
+    version: digest,
+    previous: nullable(digest),
+    moved: boolean(),
+    versions: count,
+    ...{ sent: layerCount, there: layerCount, mounted: layerCount },
+    transferredBytes: bytes,
+  }),
+  pull: strictObject({
+    remote: string(),
+    ref: nullable(ref),
+    version: strictObject(version),
+    previous: nullable(digest),
+    moved: boolean(),
+    versions: count,
+    ...{ fetched: layerCount, there: layerCount },
+    transferredBytes: bytes,
+    promisedLayers: count,
+  }),
+  'remote ls': union([
+    array(
+      strictObject({
+        ...{
+          name: string(),
+          version: nullable(digest),
+          created: nullable(time),
+          message: nullable(string()),
+        },
+        ...{ virtualSize: nullable(bytes), layerBytes: nullable(bytes), versions: nullable(count) },
+      }),
+    ),
+    array(
+      strictObject({
+        ...{ id: string(), time, command: picklist(['push', 'pull']), remote: string(), ref: nullable(ref) },
+        ...{ from: nullable(digest), to: digest },
+      }),
+    ),
+  ]),
   fsck: strictObject({
     problems: array(
       strictObject({

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 
 test('ls answers at once', async (t) => {
   await using folder = await temporaryFolder();
-  const calve = commandLine(folder.join('store'));
+  const calve = commandLine(folder.join('store'), { ownProcesses: true });
   await calve.ok('init');
   const took: number[] = [];
   for (let round = 0; round < 5; round++) {

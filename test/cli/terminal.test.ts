@@ -9,21 +9,21 @@ import { onTerminal } from './terminal.ts';
 
 const ESCAPE = '\x1b[';
 
-test('on a terminal rm asks before it removes what is not saved, and anything but yes keeps it', async () => {
+test('on a terminal rm asks before it removes what is not saved, and what is no clear choice keeps it', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
-  const kept = await onTerminal(calve, ['rm', 'one'], { answer: '\n' });
+  const kept = await onTerminal(calve, ['rm', 'one'], { answers: ['\n'] });
   assert.match(
     kept.stdout,
-    /one holds 64 KiB that is not committed\. Move it to the trash\? \[y\/N\] /,
+    /one holds 64 KiB that is not committed: commit .* move it to the trash \(t\), or keep it\? \[c\/o\/t\/N\] /,
     report(kept),
   );
   assert.match(kept.stdout, /kept one/, report(kept));
   assert.equal(await calve.ok('ls', '-q'), 'one\ntwo');
 
   const unasked = await onTerminal(calve, ['rm', 'two']);
-  assert.doesNotMatch(unasked.stdout, /\[y\/N\]/, report(unasked));
-  const removed = await onTerminal(calve, ['rm', 'one'], { answer: 'y\n' });
+  assert.doesNotMatch(unasked.stdout, /N\] /, report(unasked));
+  const removed = await onTerminal(calve, ['rm', 'one'], { answers: ['t\n'] });
   assert.match(removed.stdout, /removed one/, report(removed));
   assert.equal(await calve.ok('ls', '-q'), '');
 });
@@ -31,24 +31,24 @@ test('on a terminal rm asks before it removes what is not saved, and anything bu
 test('Ctrl-C at a question ends the command with 130, Ctrl-D is no', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
-  const ended = await onTerminal(calve, ['rm', 'one'], { answer: '\x03' });
+  const ended = await onTerminal(calve, ['rm', 'one'], { answers: ['\x03'] });
   assert.equal(ended.code, 130, report(ended));
   assert.match(ended.stdout, /calve:\S* interrupted\r\n$/, report(ended));
-  const kept = await onTerminal(calve, ['rm', 'one'], { answer: '\x04' });
-  assert.match(kept.stdout, /\[y\/N\] \r\nkept one\r\n$/, report(kept));
+  const kept = await onTerminal(calve, ['rm', 'one'], { answers: ['\x04'] });
+  assert.match(kept.stdout, /N\] \r\nkept one\r\n$/, report(kept));
   assert.equal(await calve.ok('ls', '-q'), 'one\ntwo');
 });
 
 test('-y answers yes: rm --force and trash empty do not ask', async () => {
   await using folder = await temporaryFolder();
   const calve = await smallStore(folder);
-  const asked = await onTerminal(calve, ['rm', '-f', 'one'], { answer: 'no\n' });
+  const asked = await onTerminal(calve, ['rm', '-f', 'one'], { answers: ['no\n'] });
   assert.match(asked.stdout, /Delete it for good\? \[y\/N\] /, report(asked));
   const forced = await onTerminal(calve, ['rm', '-y', '-f', 'one']);
   assert.doesNotMatch(forced.stdout, /\[y\/N\]/, report(forced));
   await calve.ok('rm', 'two');
 
-  const refused = await onTerminal(calve, ['trash', 'empty'], { answer: 'n\n' });
+  const refused = await onTerminal(calve, ['trash', 'empty'], { answers: ['n\n'] });
   assert.match(
     refused.stdout,
     /Delete 1 environment \(.*\) for good\? \[y\/N\] [\s\S]*nothing deleted/,

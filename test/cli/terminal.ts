@@ -5,8 +5,8 @@ const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 
 /** What a command line is given on a terminal. */
 export interface OnTerminal {
-  /** What a person types when the first question is asked. */
-  readonly answer?: string;
+  /** What a person types at each question, in order. */
+  readonly answers?: readonly string[];
   readonly env?: Record<string, string>;
 }
 
@@ -18,11 +18,15 @@ export function onTerminal(calve: CommandLine, words: string[], options: OnTermi
     ['--quiet', '--return', '--echo', 'never', '--command', `exec ${line}`, '/dev/null'],
     { env: { CALVE_STORE: calve.store, TERM: 'xterm', NO_COLOR: undefined, ...options.env } },
   );
-  let asked = false;
+  let answered = 0;
+  const { answers = [] } = options;
   running.child.stdout?.on('data', () => {
-    if (asked || !running.stdout().includes('[y/N] ')) return;
-    asked = true;
-    running.child.stdin?.write(options.answer ?? '');
+    // Questions end with this; what is printed in between ends its line.
+    const questions = running.stdout().match(/(\]|\?) (?!\[)/g)?.length ?? 0;
+    const answer = answers[answered];
+    if (answer === undefined || questions <= answered) return;
+    answered += 1;
+    running.child.stdin?.write(answer);
   });
   return running.ended;
 }

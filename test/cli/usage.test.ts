@@ -27,9 +27,10 @@ test('what cannot be understood exits 2, says why in one line and where to look,
       /^calve: option '--max-layer-size <size>' argument 'tiny' is invalid.* 512M.*\nhint: calve help import\n$/,
     ],
     [
-      ['diff', 'a', 'b'],
-      /^calve: comparison by files is not there yet.*--blocks.*\nhint: calve diff --blocks a b\n$/,
+      ['diff', '--blocks', '--content', '/etc/motd', 'a', 'b'],
+      /^calve: --blocks and --content do not go together\n$/,
     ],
+    [['log', '--graph', 'a', '--', '/etc'], /^calve: a path and --graph do not go together\n$/],
     [['completion', 'tcsh'], /^calve: .*'tcsh'.*bash, zsh, fish.*\nhint: calve help completion\n$/],
     [['help', 'nothing'], /^calve: there is no command nothing\nhint: calve --help\n$/],
   ];

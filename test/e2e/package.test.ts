@@ -28,7 +28,7 @@ test('the format library loads neither the command line, nor the store, nor an H
   for (const folder of ['disk', 'qcow2']) {
     const loaded = await loadedBy(`${root}src/${folder}/index.ts`);
     const wrong = loaded.filter((url) =>
-      /src\/(cli|store|oci|guestfs)\/|node_modules\/(commander|koffi|valibot|ext2fs|undici)\/|NativeModule (_http|http|https|http2|tls)\b/.test(
+      /src\/(cli|store|registry|oci|guestfs)\/|node_modules\/(commander|koffi|valibot|ext2fs|undici)\/|NativeModule (_http|http|https|http2|tls)\b/.test(
         url,
       ),
     );

@@ -98,7 +98,7 @@ class Client {
 
 test(`${CLIENTS} clients that read and write at once see each his own, and all what is shared`, async (t) => {
   await using folder = await temporaryFolder();
-  const server = await startServer(folder, SIZE);
+  await using server = await startServer(folder, SIZE);
   const wires = await Promise.all(
     Array.from({ length: CLIENTS + 1 }, (_, at) => Wire.go(server.path, MODES[at % 3] ?? 'simple')),
   );
@@ -129,7 +129,7 @@ test(`${CLIENTS} clients that read and write at once see each his own, and all w
 
 test(`${CLIENTS} clients that ask for all they may, and take it slowly, leave the server its memory`, async (t) => {
   await using folder = await temporaryFolder();
-  const server = await startServer(folder, SIZE);
+  await using server = await startServer(folder, SIZE);
   await using good = await Wire.go(server.path, 'structured');
   for (let at = 0; at < SIZE; at += 8 * MIB) {
     const written = await good.command({

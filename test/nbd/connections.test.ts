@@ -74,7 +74,7 @@ async function misbehave(path: string, number: number, stalled: Socket[]): Promi
 
 test(`${CONNECTIONS} connections that send rubbish, stall or vanish cost nobody else anything`, async (t) => {
   await using folder = await temporaryFolder();
-  const server = await startServer(folder, 4 * SIZE);
+  await using server = await startServer(folder, 4 * SIZE);
   const good = startNode(fileURLToPath(new URL('good-client.ts', import.meta.url)), [server.path]);
   await ready(good);
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -106,7 +106,7 @@ test(`${CONNECTIONS} connections that send rubbish, stall or vanish cost nobody 
   assert.ok(quiet && storm && storm.count > 5);
   // Three processes share this machine with whatever else runs there: not the same, but no one's wait.
   assert.ok(storm.median < 20 + 10 * quiet.median, `median: ${storm.median} ms`);
-  assert.ok(storm.worst < 2000, `worst: ${storm.worst} ms`);
+  assert.ok(storm.worst < 10_000, `worst: ${storm.worst} ms`);
   const { memory, stoodStill } = await server.end();
   t.diagnostic(
     `the server had at most ${(memory / 1024).toFixed(0)} MiB, and stood still for ${stoodStill.toFixed(0)} ms`,

@@ -14,7 +14,7 @@ export interface ServerCosts {
 }
 
 /** A server in a process of its own. */
-export interface ServerProcess {
+export interface ServerProcess extends AsyncDisposable {
   readonly path: string;
   readonly image: string;
   /** Ends it, gracefully. */
@@ -31,11 +31,15 @@ export async function startServer(folder: TemporaryFolder, size: number): Promis
     ...{ path, image },
     async end() {
       running.child.stdin?.end();
-      const ran = await finish(running, 30_000);
+      const ran = await finish(running);
       assert.equal(ran.code, 0, report(ran));
       assert.equal(ran.stderr, '');
       const costs: ServerCosts = JSON.parse(ran.stdout.replace('ready\n', ''));
       return costs;
+    },
+    async [Symbol.asyncDispose]() {
+      running.child.kill('SIGKILL');
+      await running.ended;
     },
   };
 }

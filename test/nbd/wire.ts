@@ -110,7 +110,7 @@ export interface GoOptions {
   readonly contexts?: readonly string[];
 }
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 120_000;
 
 export const u16 = (value: number): Buffer => Buffer.of(value >> 8, value & 0xff);
 export const u32 = (value: number): Buffer => {

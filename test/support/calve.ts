@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { messagesOf } from './messages-of.ts';
 import { startNode } from './node.ts';
 import { finish, type Ran, type Running, type RunOptions, report } from './programs.ts';
+import { isResidentIdle, runResident } from './resident-program.ts';
 
 /** The program that people run. */
 export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -10,8 +11,9 @@ export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', impor
 /** The command line, working on one store, under the Node that runs the tests. */
 export interface CommandLine {
   readonly store: string;
-  /** Runs it to its end, whatever that is. */
+  /** Runs it to its end, whatever that is. With options it is a process of its own. */
   run(args: string[], options?: RunOptions): Promise<Ran>;
+  /** Starts a process of its own. */
   start(args: string[], options?: RunOptions): Running;
   /** It must exit 0; resolves to what it printed, without the last line's end. */
   ok(...args: string[]): Promise<string>;
@@ -21,13 +23,24 @@ export interface CommandLine {
   refuses(...args: string[]): Promise<string>;
 }
 
+/** What a test may ask of a command line. */
+export interface CommandLineOptions {
+  /** Every command is a process of its own, as people run it: for the tests that are about just that. */
+  readonly ownProcesses?: boolean;
+}
+
 /** The command line on the store in `store`. */
-export function commandLine(store: string): CommandLine {
+export function commandLine(store: string, { ownProcesses = false }: CommandLineOptions = {}): CommandLine {
   const env = { CALVE_STORE: store, CALVE_AUTHOR: 'Tester <tester@example.org>', CALVE_DEBUG: undefined };
   const withStore = (options: RunOptions = {}) => ({ ...options, env: { ...env, ...options.env } });
   const starts: CommandLine['start'] = (args, options) => startNode(MAIN, args, withStore(options));
-  const runs: CommandLine['run'] = (args, options = {}) =>
-    finish(starts(args, { ...options, input: options.input ?? '' }), options.timeout);
+  const runs: CommandLine['run'] = (args, options) => {
+    // A server starts itself once more, by the command line of its process.
+    const fits = !ownProcesses && options === undefined && !args.includes('nbd');
+    if (fits && isResidentIdle())
+      return runResident(args, { env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env } });
+    return finish(starts(args, { ...options, input: options?.input ?? '' }), options?.timeout);
+  };
   const ok = async (...args: string[]) => {
     const ran = await runs(args);
     assert.equal(ran.code, 0, report(ran));

@@ -5,16 +5,24 @@ import { report, run } from './programs.ts';
 
 const OPTION = '-drive ';
 
-/**
- * Boots a Linux guest under TCG with `drive` (the path of a qcow2 image, or QEMU's whole option; ext4 on the whole disk) as its only disk, runs the shell `script` there in the
- * file system's root, unmounts and powers off; resolves to what the script printed. The script must exit 0.
- */
-export async function bootGuest({ drive, script }: { drive: string; script: string }): Promise<string> {
+/** What a guest boots with. */
+export interface Boot {
+  /** Its only disk: the path of a qcow2 image, or QEMU's whole option. */
+  readonly drive: string;
+  /** Where the file system (ext4) lies, as the guest calls it (default `/dev/vda`: on the whole disk). */
+  readonly device?: string;
+  /** What its shell runs in the file system's root; it must exit 0. */
+  readonly script: string;
+}
+
+/** Boots a Linux guest under TCG, runs the script, unmounts and powers off; resolves to what the script printed. */
+export async function bootGuest({ drive, device = '/dev/vda', script }: Boot): Promise<string> {
   const guest = await fixture('guest');
   const words = [
     'console=ttyS0',
     'quiet',
     'panic=-1',
+    `calve.device=${device}`,
     `calve.script=${Buffer.from(script).toString('base64')}`,
   ];
   const kernelLine = words.join(' ');

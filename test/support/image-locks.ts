@@ -8,7 +8,16 @@ export async function imageLocks(path: string): Promise<number> {
   return lines.filter((line) => line.includes('OFDLCK') && line.includes(`:${ino} `)).length;
 }
 
-/** Resolves when somebody locks the image. The kernel tells nobody of a lock, so it is asked again and again. */
+/**
+ * Resolves when somebody has locked the image: locks are taken one after the other, so they are all there once they have been
+ * the same for a while. The kernel tells nobody of a lock, so it is asked again and again.
+ */
 export async function untilLocked(path: string, signal: AbortSignal): Promise<void> {
-  while ((await imageLocks(path)) === 0) await setTimeout(2, undefined, { signal });
+  let before = 0;
+  for (let same = 0; same < 4; ) {
+    const now = await imageLocks(path);
+    same = now > 0 && now === before ? same + 1 : 0;
+    before = now;
+    await setTimeout(10, undefined, { signal });
+  }
 }

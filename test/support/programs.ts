@@ -46,7 +46,31 @@ export const PACKAGES = {
   mkswap: 'util-linux',
   blkid: 'util-linux',
   'mkfs.fat': 'dosfstools',
+  'fsck.fat': 'dosfstools',
+  mcopy: 'mtools',
+  mmd: 'mtools',
+  mdel: 'mtools',
+  mattrib: 'mtools',
+  sgdisk: 'gdisk',
+  xorriso: 'xorriso',
+  genisoimage: 'genisoimage',
+  bsdtar: 'libarchive-tools',
   fallocate: 'util-linux',
+  patch: 'patch',
+  guestfish: 'libguestfs-tools',
+  'mkfs.xfs': 'xfsprogs',
+  'mkfs.btrfs': 'btrfs-progs',
+  btrfs: 'btrfs-progs',
+  pvcreate: 'lvm2',
+  vgcfgrestore: 'lvm2',
+  mknod: 'coreutils',
+  mkfifo: 'coreutils',
+  chown: 'coreutils',
+  chmod: 'coreutils',
+  touch: 'coreutils',
+  rm: 'coreutils',
+  'docker-registry': 'docker-registry',
+  htpasswd: 'apache2-utils',
 } as const;
 
 export type Program = keyof typeof PACKAGES;
@@ -85,6 +109,8 @@ export interface Ran {
   signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
+  /** Both, in the order in which they were written: known of a resident program alone. */
+  shown?: string;
 }
 
 /** A program that is running: its process, what it printed so far, and how it will have ended. */

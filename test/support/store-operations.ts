@@ -22,6 +22,11 @@ export const operations: Readonly<Record<string, Operation>> = {
   commit: (store) => store.envs.commit('work', { message: 'committed' }),
   'commit to a new ref': (store) => store.envs.commit('work', { message: 'committed', ref: 'fork' }),
   squash: (store) => store.envs.commit('work', { message: 'committed', squash: true }),
+  change: (store) =>
+    store.envs.change('work', async (disk) => {
+      await disk.write(noise('change', 70_000), 100_000);
+      await disk.write(noise('change', 9000), 540_000);
+    }),
   reset: (store) => store.envs.reset('work'),
   'reset onto another version': (store) => store.envs.reset('work', 'next'),
   remove: (store) => store.envs.remove('work'),

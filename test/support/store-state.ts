@@ -37,7 +37,9 @@ export async function stateOf(store: Store, known: KnownVersions = new Map()): P
   for (const { name, version, ref } of await store.envs.list()) {
     state.push(['env', name, await messageOf(version), ref, await contentOf(store.envs.openDisk(name))]);
   }
-  for (const { id, name, version } of await store.trash.list()) {
+  // By name: what is removed together is in the order of its removal only where that took longer than a millisecond.
+  const trash = (await store.trash.list()).sort((a, b) => (a.name === b.name ? 0 : a.name < b.name ? -1 : 1));
+  for (const { id, name, version } of trash) {
     const overlay = await readFile(join(store.folder, 'trash', id, 'disk.qcow2'));
     state.push(['trash', name, await messageOf(version), digestOf(overlay)]);
   }

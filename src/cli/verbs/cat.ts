@@ -19,7 +19,10 @@ export const cat: Verb = {
   declare: (command, session) => {
     command
       .argument('<env|ref:path>', 'an environment or a version, a colon, and the path of a file inside')
-      .option('-p, --partition <partition>', 'the number, label or UUID of the partition')
+      .option(
+        '-p, --partition <partition>',
+        'the number, label or UUID of the partition, or GROUP/NAME of a logical volume',
+      )
       .action(async (word: string, options: { partition?: string }) => {
         const { name, path } = parseGuestTarget(word);
         if (path === undefined) {

@@ -1,11 +1,11 @@
-import { walkTree } from '../../guestfs/index.ts';
+import { type OpenedVolume, walkTree } from '../../guestfs/index.ts';
 import { type ListedFile, listedFile } from '../guest-file.ts';
 import { guestFileJson } from '../guest-file-json.ts';
 import { guestFileLine } from '../guest-file-line.ts';
 import { parseGuestTarget } from '../guest-target.ts';
 import type { Session } from '../session.ts';
 import type { Verb } from '../verb.ts';
-import { type OpenedGuest, withGuestTree } from '../with-guest-tree.ts';
+import { withGuestTree } from '../with-guest-tree.ts';
 
 interface Options {
   readonly long?: boolean;
@@ -29,7 +29,10 @@ export const files: Verb = {
       )
       .option('-l, --long', 'type and mode, links, owner, group, size, time (UTC) and where symlinks point')
       .option('-R, --recursive', 'everything below, too')
-      .option('-p, --partition <partition>', 'the number, label or UUID of the partition')
+      .option(
+        '-p, --partition <partition>',
+        'the number, label or UUID of the partition, or GROUP/NAME of a logical volume',
+      )
       .option('--json', 'print JSON (docs/json.md)')
       .action(async (word: string, options: Options) => {
         const { name, path = '/' } = parseGuestTarget(word);
@@ -45,7 +48,7 @@ export const files: Verb = {
 /** The files in a directory; of anything else, itself, by the path that was typed. */
 async function* listFiles(
   session: Session,
-  { tree }: OpenedGuest,
+  { tree }: OpenedVolume,
   path: string,
   recursive: boolean,
 ): AsyncGenerator<ListedFile> {
@@ -71,11 +74,17 @@ async function printLines(session: Session, listed: AsyncIterable<ListedFile>, l
 /** One file a line: there may be more than memory holds. */
 async function printJson(
   session: Session,
-  { volume, tree }: OpenedGuest,
+  { volume, tree }: OpenedVolume,
   { name, path }: { readonly name: string; readonly path: string },
   listed: AsyncIterable<ListedFile>,
 ): Promise<void> {
-  const head = JSON.stringify({ name, path, partition: volume.number, kind: tree.kind });
+  const head = JSON.stringify({
+    name,
+    path,
+    partition: volume.number,
+    logicalVolume: volume.isLogical ? volume.name : null,
+    kind: tree.kind,
+  });
   await session.output.writeAll(
     (async function* () {
       yield Buffer.from(`${head.slice(0, -1)},"files":[`);

@@ -4,9 +4,10 @@ import type { FsckProblem, FsckReport } from '../../store/index.ts';
 import { count } from '../count.ts';
 import type { Output } from '../output.ts';
 import { printable } from '../printable.ts';
+import { declareRemoteFlags, type RemoteFlags, registryOptions } from '../remote-options.ts';
 import type { Verb } from '../verb.ts';
 
-interface Options {
+interface Options extends RemoteFlags {
   readonly repair?: boolean;
   readonly from?: string;
   readonly json?: boolean;
@@ -18,30 +19,34 @@ export const fsck: Verb = {
     { line: 'calve fsck', does: 'exit 1 and a list if anything is wrong' },
     { line: 'calve fsck --repair', does: 'mend what needs no copy: modes, leaks' },
     { line: 'calve fsck --repair --from /mnt/backup/calve', does: 'and fetch what is harmed or missing' },
+    { line: 'calve fsck --repair --from registry.example.com/team/debian', does: 'from a registry' },
   ],
   declare: (command, session) => {
     command
       .option('--repair', 'mend what can be mended')
       .option(
-        '--from <dir>',
-        'with --repair: fetch harmed and missing blobs from this store or OCI image layout',
+        '--from <remote>',
+        'with --repair: fetch harmed and missing blobs from this registry (HOST/REPOSITORY), store or OCI image layout',
       )
-      .option('--json', 'print JSON (docs/json.md)')
-      .action(async ({ repair = false, from, json }: Options) => {
-        const { output, signal } = session;
-        if (from !== undefined && !repair) {
-          throw new CalveError('usage', '--from says where a repair fetches from', {
-            hint: `calve fsck --repair --from ${from}`,
-          });
-        }
-        const store = await session.openStore();
-        const report = await output.during('the store', (onProgress) =>
-          repair ? store.repair({ from, signal, onProgress }) : store.fsck({ signal, onProgress }),
-        );
-        if (report.problems.length > 0) session.exitCode = 1;
-        if (json === true) return output.printJson(report);
-        print(output, report);
-      });
+      .option('--json', 'print JSON (docs/json.md)');
+    declareRemoteFlags(command).action(async (options: Options) => {
+      const { repair = false, from, json } = options;
+      const { output, signal } = session;
+      if (from !== undefined && !repair) {
+        throw new CalveError('usage', '--from says where a repair fetches from', {
+          hint: `calve fsck --repair --from ${from}`,
+        });
+      }
+      const store = await session.openStore();
+      const report = await output.during('the store', (onProgress) =>
+        repair
+          ? store.repair({ from, registry: registryOptions(options, output), signal, onProgress })
+          : store.fsck({ signal, onProgress }),
+      );
+      if (report.problems.length > 0) session.exitCode = 1;
+      if (json === true) return output.printJson(report);
+      print(output, report);
+    });
   },
 };
 

@@ -47,9 +47,11 @@ export const gc: Verb = {
         if (options.json === true) return output.printJson(report);
         const why = options.dryRun === true || options.verbose === true;
         for (const file of report.harmed) output.print(output.quiet ? file : `harmed    ${file}`);
+        for (const file of report.partial) output.print(output.quiet ? file : `partial   ${file}`);
         printGone(output, report, why && !output.quiet);
         for (const { digest, by } of report.kept ?? []) output.say(`keep      ${shortDigest(digest)}  ${by}`);
-        if (report.blobs.length + report.trash.length + report.harmed.length === 0)
+        const { blobs, trash, harmed, partial } = report;
+        if (blobs.length + trash.length + harmed.length + partial.length === 0)
           output.say('nothing to delete');
         else output.say(`${report.dryRun ? 'would free' : 'freed'} ${formatBytes(report.freedBytes)}`);
       });

@@ -1,5 +1,7 @@
 import { formatBytes } from '../../bytes/index.ts';
 import type { EnvStatus } from '../../store/index.ts';
+import { unsavedJson } from '../changes/change-json.ts';
+import { describeUnsaved, lookForUnsaved } from '../changes/unsaved.ts';
 import { count } from '../count.ts';
 import { envJson } from '../env-json.ts';
 import { shortDigest } from '../short-digest.ts';
@@ -14,11 +16,14 @@ export const status: Verb = {
       .argument('<env>', 'the environment')
       .option('--json', 'print JSON (docs/json.md)')
       .action(async (name: string, options: { json?: boolean }) => {
-        const { output } = session;
+        const { output, signal } = session;
         const store = await session.openStore();
         const found = await store.envs.status(name);
-        if (options.json === true) return output.printJson(envJson(found));
+        const unsaved = await lookForUnsaved(store, found, signal);
+        if (options.json === true)
+          return output.printJson({ ...envJson(found), files: unsavedJson(unsaved) });
         for (const line of describe(found)) output.print(line);
+        for (const line of describeUnsaved(name, unsaved)) output.print(line);
       });
   },
 };

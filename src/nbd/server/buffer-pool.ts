@@ -1,8 +1,10 @@
 /** Bytes of the shortest and the longest buffers that are kept. */
 const SHORTEST = 32 * 1024;
-const LONGEST = 2 << 20;
+const LONGEST = 1 << 20;
+/** What is moved is a power of two most often; a reply's head goes ahead of it. */
+const HEAD = 64;
 /** Bytes that are kept for later, of each length. */
-const KEPT = 4 << 20;
+const KEPT = 6 << 20;
 
 const spare = new Map<number, Buffer[]>();
 /** Those that are out. Others, of the same length even, are parts of what Node.js shares among all. */
@@ -13,9 +15,10 @@ const lent = new WeakSet<ArrayBufferLike>();
  * more than what they are filled with, and what is only garbage counts until it is collected.
  */
 export function takeBuffer(length: number): Buffer {
-  if (length < SHORTEST / 2 || length > LONGEST) return Buffer.allocUnsafeSlow(length);
-  let capacity = SHORTEST;
-  while (capacity < length) capacity *= 2;
+  if (length < SHORTEST / 2 || length > LONGEST + HEAD) return Buffer.allocUnsafeSlow(length);
+  let body = SHORTEST;
+  while (body + HEAD < length) body *= 2;
+  const capacity = body + HEAD;
   const whole = spare.get(capacity)?.pop() ?? Buffer.allocUnsafeSlow(capacity);
   lent.add(whole.buffer);
   return length === capacity ? whole : whole.subarray(0, length);

@@ -24,6 +24,11 @@ export class MemoryShare {
     };
   }
 
+  /** How many there are. */
+  get clients(): number {
+    return this.#clients;
+  }
+
   /** Bytes that a client may have under way now. */
   get bytes(): number {
     const { clientBytes, serverBytes } = this.#limits;

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { QuickSocket } from '../../host/index.ts';
 import { giveBuffer, takeBuffer } from './buffer-pool.ts';
 
 /** Bytes of a buffer that several replies share; a longer reply gets one of its own. */
@@ -12,6 +13,7 @@ const SMALL = 32 * 1024;
  */
 export class ReplyBatch {
   readonly #socket: Duplex;
+  readonly #quick: QuickSocket | undefined;
   readonly #memory: { readonly bytes: number };
   readonly #onSent: () => void;
   #buffer: Buffer | undefined;
@@ -27,11 +29,18 @@ export class ReplyBatch {
   #empty: PromiseWithResolvers<void> | undefined;
 
   /**
+   * @param quick the socket, where it can be written to at once
    * @param memory what the connection may use
    * @param onSent called when bytes have come to the kernel, or the connection is gone
    */
-  constructor(socket: Duplex, memory: { readonly bytes: number }, onSent: () => void) {
+  constructor(
+    socket: Duplex,
+    quick: QuickSocket | undefined,
+    memory: { readonly bytes: number },
+    onSent: () => void,
+  ) {
     this.#socket = socket;
+    this.#quick = quick;
     this.#memory = memory;
     this.#onSent = onSent;
   }
@@ -141,14 +150,34 @@ export class ReplyBatch {
     });
   }
 
+  /** Sends what the kernel takes at once; what is left goes through the stream, which waits. */
   #write(parts: readonly Buffer[]): void {
+    const left = this.#quick ? this.#writeNow(parts, this.#quick) : parts;
+    if (left.length === 0) return;
     const bytes = this.#sending;
-    if (parts.length > 1) this.#socket.cork();
-    parts.forEach((part, at) => {
-      if (at + 1 < parts.length) this.#socket.write(part);
-      else this.#socket.write(part, () => this.#wrote(bytes, parts));
+    if (left.length > 1) this.#socket.cork();
+    left.forEach((part, at) => {
+      if (at + 1 < left.length) this.#socket.write(part);
+      else this.#socket.write(part, () => this.#wrote(bytes, left));
     });
-    if (parts.length > 1) this.#socket.uncork();
+    if (left.length > 1) this.#socket.uncork();
+  }
+
+  /** Returns what could not be sent. */
+  #writeNow(parts: readonly Buffer[], quick: QuickSocket): readonly Buffer[] {
+    let at = 0;
+    for (const part of parts) {
+      const count = quick.trySend(part);
+      this.#sending -= count;
+      this.#sent += count;
+      if (count < part.length) {
+        return [count === 0 ? part : part.subarray(count), ...parts.slice(at + 1)];
+      }
+      giveBuffer(part);
+      at += 1;
+    }
+    this.#onSent();
+    return [];
   }
 
   #wrote(bytes: number, parts: readonly Buffer[]): void {

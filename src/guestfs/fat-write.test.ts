@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { after, test } from 'node:test';
 import { checkFat, makeFatImage, mtools } from '../../test/support/fat-image.ts';
+import { sourceOf } from '../../test/support/file-source.ts';
 import { memoryImage } from '../../test/support/memory-image.ts';
 import { withGuestImage } from '../../test/support/open-guest-image.ts';
 import { run } from '../../test/support/programs.ts';
@@ -16,7 +17,7 @@ import { chooseVolume } from './choose-volume.ts';
 import type { WriteFatOptions } from './fat/fat-writer.ts';
 import { writeFat } from './fat/write-fat.ts';
 import { listVolumes } from './list-volumes.ts';
-import type { FileAttributes, FileSource, TreeChange } from './tree-change.ts';
+import type { FileAttributes, TreeChange } from './tree-change.ts';
 
 const MiB = 1 << 20;
 const folder = await temporaryFolder();
@@ -24,23 +25,6 @@ after(() => folder[Symbol.asyncDispose]());
 
 const MTIME = 1_700_000_000n * 10n ** 9n;
 const attributes: FileAttributes = { mode: 0o644, uid: 0, gid: 0, atime: MTIME, mtime: MTIME };
-
-/** Content as a source; where `holes` is given, only what lies outside of it counts as data. */
-function sourceOf(content: Buffer, hole?: { from: number; to: number }): FileSource {
-  return {
-    size: content.length,
-    async *dataRuns() {
-      if (hole === undefined) yield { offset: 0, length: content.length };
-      else {
-        yield { offset: 0, length: hole.from };
-        yield { offset: hole.to, length: content.length - hole.to };
-      }
-    },
-    read: async (offset, into) => {
-      into.set(content.subarray(offset, offset + into.length));
-    },
-  };
-}
 
 const file = (path: string, content: Buffer, more: Partial<FileAttributes> = {}): TreeChange => ({
   kind: 'file',

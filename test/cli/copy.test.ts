@@ -12,9 +12,9 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { after, test } from 'node:test';
-import { type CommandLine, commandLine } from '../support/calve.ts';
+import { type CommandLine, commandLine, MAIN } from '../support/calve.ts';
 import { makeExtImage } from '../support/ext-image.ts';
-import { report, succeed } from '../support/programs.ts';
+import { report, run, succeed } from '../support/programs.ts';
 import { noise } from '../support/store-scene.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
 import { factsOfFolder, type TreeFacts } from '../support/tree-facts.ts';
@@ -223,6 +223,38 @@ test('what cannot be written leaves the environment as it was', async () => {
   }
   assert.ok((await readFile(overlay)).equals(before));
   assert.deepEqual(await readdir(folder.join('store/tmp')), []);
+});
+
+test('without e2fsprogs the error names the package, nothing is changed, and FAT is written all the same', async () => {
+  await calve.ok('new', 'guest:1', 'bare');
+  const overlay = folder.join('store/envs/bare/disk.qcow2');
+  const before = await readFile(overlay);
+  // In a mount namespace of its own nothing lies where Debian keeps it.
+  const bare = (...args: string[]) =>
+    run(
+      'unshare',
+      [
+        '-m',
+        '/bin/sh',
+        '-ec',
+        'mount -t tmpfs none /usr/sbin; exec "$@"',
+        'sh',
+        process.execPath,
+        MAIN,
+        ...args,
+      ],
+      { env: { CALVE_STORE: calve.store } },
+    );
+  const refused = await bare('cp', folder.join('hostname'), 'bare:/etc');
+  assert.equal(refused.code, 1, report(refused));
+  assert.match(
+    refused.stderr,
+    /takes debugfs of e2fsprogs, which is not installed\nhint: apt-get install e2fsprogs/,
+  );
+  assert.ok((await readFile(overlay)).equals(before));
+  const written = await bare('cp', '--partition', '1', folder.join('hostname'), 'bare:/');
+  assert.equal(written.code, 0, report(written));
+  assert.equal(await calve.ok('cat', '--partition', '1', 'bare:/hostname'), 'a longer name than before');
 });
 
 test('nothing of a guest leads outside of where it is copied to', async () => {

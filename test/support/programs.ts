@@ -21,6 +21,7 @@ export const PACKAGES = {
   zstd: 'zstd',
   flock: 'util-linux',
   setpriv: 'util-linux',
+  unshare: 'util-linux',
   lsattr: 'e2fsprogs',
   xmllint: 'libxml2-utils',
   mount: 'mount',

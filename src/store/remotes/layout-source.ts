@@ -8,6 +8,7 @@ import {
   hexOf,
   imageIndexSchema,
   imageLayoutSchema,
+  isDigest,
   MEDIA_TYPE_MANIFEST,
   parseDocument,
 } from '../../oci/index.ts';
@@ -15,34 +16,39 @@ import type { TransferProgress } from '../../registry/index.ts';
 import { hashOpened } from '../hash-file.ts';
 import { LARGEST_MANIFEST } from '../manifests.ts';
 import { readText } from '../read-text.ts';
+import { parseRefName } from '../ref-name.ts';
 import type { LayerInfo } from '../types.ts';
 import { decodePushed } from './pushed-ref.ts';
 import type { LayerSource, TransferOptions, VersionSource } from './version-source.ts';
 
 /**
  * A version of another store, or of an OCI image layout that a program copied from a registry. No lock is taken there: a
- * blob that goes away meanwhile is an error.
+ * blob that goes away meanwhile is an error. Its name is `FOLDER:REF`, as the layout has the ref.
  *
- * @param ref a full ref's name, or a version's digest
- * @throws CalveError `not-found`, `corrupt`; `unsupported` for what is no version
+ * @param wanted a name that the layout has for it (a store only has refs, a copy of skopeo's has what it was told), a ref's
+ * name in its short form, or a version's digest
+ * @throws CalveError `not-found`, `corrupt`; `unsupported` for what is no version; `usage` for what can be no name
  */
-export async function openLayoutSource(folder: string, ref: string, name: string): Promise<VersionSource> {
+export async function openLayoutSource(folder: string, wanted: string): Promise<VersionSource> {
   const layoutFile = join(folder, 'oci-layout');
   if (statFile(layoutFile) === undefined) {
-    throw new CalveError('not-found', `${name}: ${folder} is neither a store nor an OCI image layout`);
+    throw new CalveError('not-found', `${folder} is neither a store nor an OCI image layout`);
   }
   parseDocument(await readText(layoutFile), imageLayoutSchema, layoutFile);
   const blobs = join(folder, 'blobs', 'sha256');
   const indexFile = join(folder, 'index.json');
   const index = parseDocument(await readText(indexFile), imageIndexSchema, indexFile);
-  const found = index.manifests.find(
-    ({ annotations, digest }) => annotations?.[ANNOTATION_REF_NAME] === ref || digest === ref,
-  );
-  const digest = found?.digest ?? (ref as Digest);
-  const bytes = statFile(join(blobs, hexOf(digest))) && (await readDocument(blobs, digest));
-  if (bytes === undefined) throw new CalveError('not-found', `${name} has no ${ref}`);
+  const named = (name: string) =>
+    index.manifests.find(({ annotations }) => annotations?.[ANNOTATION_REF_NAME] === name);
+  const ref = isDigest(wanted) || named(wanted) !== undefined ? wanted : parseRefName(wanted);
+  const found = named(ref) ?? index.manifests.find(({ digest }) => digest === ref);
+  const digest = found?.digest ?? (isDigest(ref) ? ref : undefined);
+  const bytes = digest === undefined ? undefined : await readDocument(blobs, digest);
+  if (digest === undefined || bytes === undefined)
+    throw new CalveError('not-found', `${folder} has no ${ref}`);
+  const name = `${folder}:${ref}`;
   const mediaType = found?.mediaType ?? MEDIA_TYPE_MANIFEST;
-  const [tip, ...older] = decodePushed({ digest, mediaType, bytes }, `${name}: ${ref}`);
+  const [tip, ...older] = decodePushed({ digest, mediaType, bytes }, name);
   return new LayoutSource(name, blobs, [tip.digest, ...older.map((each) => each.digest)]);
 }
 

@@ -47,7 +47,7 @@ async function* listFolder(folder: string, only: string | null): AsyncGenerator<
     if (mediaType !== MEDIA_TYPE_INDEX && mediaType !== MEDIA_TYPE_MANIFEST) continue;
     // A folder has no list of a version's history.
     yield {
-      ...(await describe(name, () => openLayoutSource(folder, name, folder), undefined)),
+      ...(await describe(name, () => openLayoutSource(folder, name), undefined)),
       versions: null,
     };
   }

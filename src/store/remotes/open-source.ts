@@ -1,7 +1,6 @@
 import { CalveError } from '../../errors/index.ts';
 import { openRepository } from '../../registry/index.ts';
 import type { RemoteOptions } from '../options.ts';
-import { parseRefName } from '../ref-name.ts';
 import { openLayoutSource } from './layout-source.ts';
 import { openRegistrySource } from './registry-source.ts';
 import type { RemoteName } from './remote-name.ts';
@@ -24,7 +23,7 @@ export async function openSource(
         hint: `calve pull ${remote.text}:REF`,
       });
     }
-    return openLayoutSource(remote.folder, parseRefName(wanted), remote.text);
+    return openLayoutSource(remote.folder, wanted);
   }
   await using cleanup = new AsyncDisposableStack();
   const repository = cleanup.use(openRepository(remote.reference, registry));

@@ -1,5 +1,5 @@
 import { CalveError } from '../../errors/index.ts';
-import { type Digest, shortDigest } from '../../oci/index.ts';
+import { type Digest, isDigest, shortDigest } from '../../oci/index.ts';
 import type { StoreContext } from '../context.ts';
 import { letGoOf } from '../let-go.ts';
 import { locked, settled } from '../locking.ts';
@@ -35,14 +35,12 @@ export async function pull(context: StoreContext, text: string, options: PullOpt
   await settled(context);
   await using source = await openSource(remote, name, options);
   // Understood from any folder: promises are kept.
-  const from =
-    remote.kind === 'folder' ? `${remote.folder}:${parseRefName(remote.ref ?? name ?? '')}` : remote.text;
-  return await receive(context, source, { ...options, ref: name, remote: from, command: 'pull' });
+  return await receive(context, source, { ...options, ref: name, remote: source.name, command: 'pull' });
 }
 
 /** `HOST/team/debian:12` becomes `debian:12`; of a version that was named by its digest nothing. */
 function refOf(remote: RemoteName): string | null {
-  if (remote.kind === 'folder') return remote.ref;
+  if (remote.kind === 'folder') return remote.ref !== null && isDigest(remote.ref) ? null : remote.ref;
   const { repository, tag = 'latest', digest } = remote.reference;
   return digest === undefined ? `${repository.slice(repository.lastIndexOf('/') + 1)}:${tag}` : null;
 }

@@ -39,7 +39,7 @@ export async function pushToFolder(
   // What was pulled without the layers of its old versions gets them: the other store shall need nobody.
   const missing = layersOf(history).filter(({ layer }) => isMissing(context, layer));
   await bringLayers(context, missing, options);
-  await using source = await openLayoutSource(context.layout.folder, version, context.layout.folder);
+  await using source = await openLayoutSource(context.layout.folder, version);
   const { folder } = context.layout;
   const received = await receive(there, source, {
     ...options,

@@ -12,12 +12,5 @@ import { join } from 'node:path';
 const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
 enableCompileCache(join(cache, 'calve', 'compiled'));
 
-const words = process.argv.slice(2);
-if (words[0] === 'img') {
-  // It takes its words as qemu-img does, and must not wait for a parser that it has no use for.
-  const { runProcess } = await import('./img/run-process.ts');
-  await runProcess('calve img', words.slice(1));
-} else {
-  const { run } = await import('./run.ts');
-  await run(words);
-}
+const { dispatch } = await import('./dispatch.ts');
+await dispatch(process.argv.slice(2));

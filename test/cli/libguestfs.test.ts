@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { commandLine } from '../support/calve.ts';
+import { useOwnKernel } from '../support/libguestfs-kernel.ts';
 import { succeed } from '../support/programs.ts';
 import { LONG } from '../support/suite.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary.ts';
@@ -64,9 +65,9 @@ test('without libguestfs the error names the file system and the package, and ch
 async function longTest(): Promise<void> {
   await using folder = await temporaryFolder();
   const calve = commandLine(folder.join('store'));
-  const env = { LIBGUESTFS_BACKEND_SETTINGS: process.env['LIBGUESTFS_BACKEND_SETTINGS'] ?? 'force_tcg' };
+  await useOwnKernel();
   const run = async (...words: string[]): Promise<string> => {
-    const ran = await calve.run(words, { env, timeout: 300_000 });
+    const ran = await calve.run(words, { timeout: 300_000 });
     assert.equal(ran.code, 0, ran.stderr);
     return ran.stdout;
   };

@@ -1,7 +1,7 @@
-// A process in which one command line after another runs (resident-program.ts): the program's own `run`, loaded once.
+// A process in which one command line after another runs (resident-program.ts): the program's own `dispatch`, loaded once.
 import { flushCompileCache } from 'node:module';
 import { Readable, Writable } from 'node:stream';
-import { run } from '../../src/cli/run.ts';
+import { dispatch } from '../../src/cli/dispatch.ts';
 
 /** What is asked for, and what it came to. */
 export interface Request {
@@ -54,7 +54,7 @@ async function answer({ words, env, cwd }: Request): Promise<Answer> {
     Object.defineProperty(process, name, { value, configurable: true });
   process.exitCode = undefined;
   const before = process.getActiveResourcesInfo();
-  await run(words);
+  await dispatch(words);
   const unfinished = await settle(before);
   const code = Number(process.exitCode ?? 0);
   process.exitCode = undefined;

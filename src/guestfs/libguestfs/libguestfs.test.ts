@@ -8,7 +8,7 @@ import {
   makeLibguestfsDisk,
   ODD_NAMES,
 } from '../../../test/support/libguestfs-disk.ts';
-import { findProgram } from '../../../test/support/programs.ts';
+import { useOwnKernel } from '../../../test/support/libguestfs-kernel.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { factsOfFolder, factsOfTree, type TreeFacts } from '../../../test/support/tree-facts.ts';
@@ -20,9 +20,6 @@ import { copyOut } from '../copy/copy-out.ts';
 import { hostDestination } from '../copy/host-destination.ts';
 import { listVolumes } from '../list-volumes.ts';
 import { openChosenVolume } from '../open-chosen-volume.ts';
-
-// No KVM that a test may count on; and what a kernel in /boot is needed for is told by the error.
-process.env['LIBGUESTFS_BACKEND_SETTINGS'] ??= 'force_tcg';
 
 /** Of processes that run now, the command lines that have a word in them. */
 async function running(word: string): Promise<string[]> {
@@ -43,10 +40,7 @@ function withoutInodes(facts: TreeFacts): TreeFacts {
 }
 
 test('what calve does not read itself is read by one virtual machine of libguestfs', async (t) => {
-  assert.ok(
-    findProgram('guestfish'),
-    'apt-get install --no-install-recommends libguestfs-tools linux-image-cloud-amd64',
-  );
+  await useOwnKernel();
   await using folder = await temporaryFolder();
   const { path, facts }: LibguestfsDisk = await makeLibguestfsDisk(folder);
   await using disk = await openRawDisk(path);

@@ -129,6 +129,7 @@ describe('findings', () => {
         hostOffset: image.dataOffset(3),
         expected: 'a refcount of 3',
         got: '1, of data',
+        refcount: { stored: 1, counted: 3 },
       },
     ]);
   });

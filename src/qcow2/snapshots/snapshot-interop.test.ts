@@ -42,6 +42,7 @@ describe('trap 31: internal snapshots and QEMU', () => {
         id: '1',
         name: 'before the upgrade',
         date,
+        dateNanoseconds: 678_000_000,
         vmStateSize: 0,
         diskSize: 2 ** 20,
         vmClock: 0n,

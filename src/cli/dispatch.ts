@@ -4,12 +4,19 @@
  * @param words what was typed after `calve`
  */
 export async function dispatch(words: readonly string[]): Promise<void> {
-  if (words[0] === 'img') {
+  const imgWords = wordsOfImg(words);
+  if (imgWords !== undefined) {
     // It takes its words as qemu-img does, and must not wait for a parser that it has no use for.
     const { runProcess } = await import('./img/run-process.ts');
-    await runProcess('calve img', words.slice(1));
+    await runProcess('calve img', imgWords);
     return;
   }
   const { run } = await import('./run.ts');
   await run(words);
+}
+
+/** What is for the image program: `img …`, and `help img …`, which is its `--help`. */
+function wordsOfImg([first, ...rest]: readonly string[]): readonly string[] | undefined {
+  if (first === 'img') return rest;
+  return first === 'help' && rest[0] === 'img' ? [...rest.slice(1), '--help'] : undefined;
 }

@@ -10,8 +10,9 @@ import {
 } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 import { type EnvDocument, readEnvDocument } from './env-document.ts';
-import { checkEnvName } from './env-name.ts';
 import { settled } from './locking.ts';
+import { lookAtEnv } from './look-at-env.ts';
+import { overlayMissing } from './overlay-missing.ts';
 
 /** An env's overlay under QEMU's image lock: while it is held no QEMU opens it in a way that conflicts. */
 export interface LockedOverlay extends AsyncDisposable {
@@ -46,9 +47,9 @@ export async function lockOverlay(
   name: string,
   access: ImageAccess,
 ): Promise<LockedOverlay> {
-  const path = context.layout.overlay(checkEnvName(name));
+  const path = context.layout.overlay(name);
   for (;;) {
-    const file = await openOverlay(context, name, access);
+    const file = await lookAtEnv(context, name, () => openOverlay(context, name, access));
     let lock: ImageLock | undefined;
     try {
       lock = lockOf(file, name, access);
@@ -73,16 +74,7 @@ async function openOverlay(context: StoreContext, name: string, access: ImageAcc
     return await openFile(path, { writable: access === 'write' });
   } catch (error) {
     if (!CalveError.is(error, 'not-found')) throw error;
-    if (statFile(context.layout.env(name)) === undefined) {
-      throw new CalveError('not-found', `no environment is called ${name}`, {
-        hint: 'calve ls',
-        cause: error,
-      });
-    }
-    throw new CalveError('corrupt', `environment ${name}: its overlay is missing: ${path}`, {
-      hint: `calve rm --force ${name}`,
-      cause: error,
-    });
+    throw overlayMissing(name, path, error);
   }
 }
 

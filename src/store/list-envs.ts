@@ -2,8 +2,9 @@ import { CalveError } from '../errors/index.ts';
 import { type FileStat, lockHoldersOfAll, statFile } from '../host/index.ts';
 import type { StoreContext } from './context.ts';
 import { type EnvDocument, readEnvDocument } from './env-document.ts';
-import { checkEnvName } from './env-name.ts';
 import { settled } from './locking.ts';
+import { lookAtEnv } from './look-at-env.ts';
+import { overlayMissing } from './overlay-missing.ts';
 import { listFolder } from './staging.ts';
 import type { EnvInfo } from './types.ts';
 
@@ -13,11 +14,10 @@ export async function listEnvs(context: StoreContext): Promise<EnvInfo[]> {
   const found: FoundEnv[] = [];
   for (const name of await listFolder(context.layout.envs)) {
     try {
-      const env = await readEnvDocument(context.layout.envDocument(name));
-      found.push({ name, env, overlay: statOverlay(context, name) });
+      found.push(await lookAtEnv(context, name, () => foundEnv(context, name)));
     } catch (error) {
       // One that was removed while we look is no longer listed.
-      if (statFile(context.layout.env(name)) !== undefined) throw error;
+      if (!CalveError.is(error, 'not-found')) throw error;
     }
   }
   return infosOf(found);
@@ -30,10 +30,7 @@ export async function getEnv(context: StoreContext, name: string): Promise<EnvIn
 /** @throws CalveError `usage`, `not-found`, `corrupt` */
 export async function findEnv(context: StoreContext, name: string): Promise<EnvDocument> {
   await settled(context);
-  if (statFile(context.layout.env(checkEnvName(name))) === undefined) {
-    throw new CalveError('not-found', `no environment is called ${name}`, { hint: 'calve ls' });
-  }
-  return readEnvDocument(context.layout.envDocument(name));
+  return lookAtEnv(context, name, () => readEnvDocument(context.layout.envDocument(name)));
 }
 
 /** The file that QEMU opens for this env. */
@@ -60,6 +57,11 @@ interface FoundEnv {
   readonly overlay: FileStat;
 }
 
+async function foundEnv(context: StoreContext, name: string): Promise<FoundEnv> {
+  const env = await readEnvDocument(context.layout.envDocument(name));
+  return { name, env, overlay: statOverlay(context, name) };
+}
+
 /** Asks once who has any of the overlays open. */
 function infosOf(found: readonly FoundEnv[]): EnvInfo[] {
   const holders = lockHoldersOfAll(found.map(({ overlay }) => overlay));
@@ -80,7 +82,5 @@ function statOverlay(context: StoreContext, name: string): FileStat {
   const path = context.layout.overlay(name);
   const stat = statFile(path);
   if (stat !== undefined) return stat;
-  throw new CalveError('corrupt', `environment ${name}: its overlay is missing: ${path}`, {
-    hint: `calve rm --force ${name}`,
-  });
+  throw overlayMissing(name, path);
 }

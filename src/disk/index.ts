@@ -2,6 +2,7 @@
 export { type CacheOptions, cachedDisk } from './cached-disk.ts';
 export { checkRange } from './check-range.ts';
 export { CompactBytes } from './compact-bytes.ts';
+export { concatenatedDisk } from './concatenated-disk.ts';
 export { type CrashOptions, type CrashState, crashStates } from './crash-states.ts';
 export { type Delay, type DelayOptions, delayedDisk } from './delayed-disk.ts';
 export type { Disk, Extent, WritableDisk, ZeroOptions } from './disk.ts';

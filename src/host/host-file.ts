@@ -26,12 +26,14 @@ export class HostFile implements AsyncDisposable {
   readonly path: string;
   readonly fd: number;
   readonly writable: boolean;
+  readonly #durable: boolean;
   #busy = 0;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
 
-  constructor(path: string, fd: number, writable: boolean) {
+  constructor(path: string, fd: number, writable: boolean, durable = true) {
     this.path = path;
+    this.#durable = durable;
     this.fd = fd;
     this.writable = writable;
   }
@@ -98,12 +100,16 @@ export class HostFile implements AsyncDisposable {
 
   /** What was written is durable, with the size and the mapping that reading it takes (fdatasync). */
   datasync(): Promise<void> {
-    return this.#later('sync', () => promisify(fdatasync)(this.fd));
+    return this.#later('sync', async () => {
+      if (this.#durable) await promisify(fdatasync)(this.fd);
+    });
   }
 
   /** As `datasync`, and times and mode too (fsync). */
   sync(): Promise<void> {
-    return this.#later('sync', () => promisify(fsync)(this.fd));
+    return this.#later('sync', async () => {
+      if (this.#durable) await promisify(fsync)(this.fd);
+    });
   }
 
   /** Sets the size; growth reads zeros and takes no storage. */

@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly create?: boolean;
   /** Permission bits of a file that is made, less the umask (default 0o666). */
   readonly mode?: number;
+  /** Default true; false: `sync` and `datasync` do nothing, so that a loss of power may lose all that was written. */
+  readonly durable?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function openFile(path: string, options: OpenOptions = {}): Promise
     // At once: each of the three takes some microseconds, and a trip through the thread pool ten times that.
     const fd = openSync(path, flags, options.mode ?? 0o666);
     try {
-      if (fstatSync(fd).isFile()) return new HostFile(path, fd, writable);
+      if (fstatSync(fd).isFile()) return new HostFile(path, fd, writable, options.durable);
     } catch (error) {
       closeSync(fd);
       throw error;

@@ -6,6 +6,7 @@ import { runImg } from '../../src/cli/img/run-img.ts';
 import { run, succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ALLOWED, alike } from './allowed-differences.ts';
+import { convertScenarios } from './convert-scenarios.ts';
 import { scenarios } from './scenarios.ts';
 
 interface Outcome {
@@ -14,7 +15,7 @@ interface Outcome {
   readonly stderr: string;
 }
 
-for (const { name, lines, images = [] } of scenarios) {
+for (const { name, lines, images = [] } of [...scenarios, ...convertScenarios]) {
   test(name, async () => {
     await using folder = await temporaryFolder();
     const [ours, theirs] = [folder.join('ours'), folder.join('theirs')];

@@ -6,6 +6,7 @@ export const imgCommands: Readonly<Record<string, () => Promise<ImgCommand>>> = 
   bitmap: async () => (await import('./commands/bitmap.ts')).bitmap,
   check: async () => (await import('./commands/check.ts')).check,
   compare: async () => (await import('./commands/compare.ts')).compare,
+  convert: async () => (await import('./commands/convert.ts')).convert,
   create: async () => (await import('./commands/create.ts')).create,
   dd: async () => (await import('./commands/dd.ts')).dd,
   info: async () => (await import('./commands/info.ts')).info,

@@ -23,7 +23,7 @@ export async function openHostFileNode(request: NodeRequest, settings: OpenSetti
   refuseUnknownOptions(options, 'protocol', 'file');
   if (path === '') throw imgError("The 'file' block driver requires a file name");
   const isLocked = !settings.forceShare && locking !== 'off';
-  const raw = await openFileDisk(path, settings.writable, isLocked);
+  const raw = await openFileDisk(path, settings, isLocked);
   return blockNode(
     {
       driver: 'file',
@@ -45,8 +45,12 @@ function withoutProtocol(path: string): string {
 const PASSED_OVER = ['aio', 'aio-max-batch', 'drop-cache', 'x-check-cache-dropped', 'pr-manager'];
 
 /** @throws CalveError in qemu-img's words */
-async function openFileDisk(path: string, writable: boolean, isLocked: boolean): Promise<RawDisk> {
-  const file = await openFile(path, { writable }).catch((error: unknown) => {
+async function openFileDisk(
+  path: string,
+  { writable, isUnsafe }: OpenSettings,
+  isLocked: boolean,
+): Promise<RawDisk> {
+  const file = await openFile(path, { writable, durable: !isUnsafe }).catch((error: unknown) => {
     throw notOpened(path, error);
   });
   try {

@@ -21,6 +21,10 @@ export interface OpenImageOptions {
   readonly withoutData?: boolean;
   /** What is wrong with the image is for the caller to find and to mend (default false). */
   readonly forCheck?: boolean;
+  /** Cache mode `unsafe`: what is written is not made durable (default false). */
+  readonly isUnsafe?: boolean;
+  /** The id of the secret that an encrypted image takes. */
+  readonly keySecret?: string | undefined;
   /** Of `--object`. */
   readonly secrets?: Secrets;
 }
@@ -62,6 +66,7 @@ export async function openUnnamed(
   const settings = {
     writable,
     forceShare,
+    isUnsafe: options.isUnsafe === true,
     withBacking,
     withoutData,
     forCheck,
@@ -72,5 +77,6 @@ export async function openUnnamed(
   const request = imageOptions
     ? { filename: undefined, options: parseImageOptions(name), driver: format }
     : { filename: name, options: new BlockOptions(), driver: format };
+  if (options.keySecret !== undefined) request.options.set('encrypt.key-secret', options.keySecret);
   return openNode(request, settings);
 }

@@ -7,6 +7,8 @@ export interface OpenSettings {
   readonly writable: boolean;
   /** `-U`: others may write it meanwhile; no locks are taken. */
   readonly forceShare: boolean;
+  /** Cache mode `unsafe`: nothing of what is written to files is made durable. */
+  readonly isUnsafe: boolean;
   /** Whether the backing chain is opened too. */
   readonly withBacking: boolean;
   /** Guest data is neither read nor written, so that an encrypted image needs no secret. */

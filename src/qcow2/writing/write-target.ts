@@ -52,7 +52,7 @@ export class TargetFinder {
     const { clusterSize, tableCovers } = geometry;
     await makeRoom();
     const index = Math.floor(offset / tableCovers);
-    const table = await tables.existing(index);
+    let table = await tables.existing(index);
     const first = Math.floor((offset - index * tableCovers) / clusterSize);
     const inCluster = offset % clusterSize;
     const alike = this.#alike(table, first, Math.ceil((inCluster + length) / clusterSize));
@@ -61,6 +61,8 @@ export class TargetFinder {
       if (hasData && data.unit === 1) return undefined;
       guestClusters.check(alike.host, alike.count * clusterSize, hasData);
     }
+    // The table comes to lie ahead of the data, as QEMU's do, and not between what is written one after the other.
+    if (!alike.placed) table = await tables.forWriting(index);
     const taken = alike.placed
       ? { ...alike, fresh: false }
       : await guestClusters.take(offset - inCluster, alike.count);

@@ -2,6 +2,7 @@
 export type { AmendImageOptions, Amendment, AmendProgress } from './amend/amend-options.ts';
 export { type AmendOptions, amendQcow2 } from './amend/amend-qcow2.ts';
 export { type BackingPolicy, type BackingRequest, denyBacking } from './backing-policy.ts';
+export type { NewBacking } from './basing/change-backing.ts';
 export type { BitmapInfo } from './bitmaps/bitmap-list.ts';
 export type { NewBitmap } from './bitmaps/check-bitmap.ts';
 export type { DirtyExtent } from './bitmaps/dirty-extents.ts';

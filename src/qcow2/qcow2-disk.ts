@@ -1,5 +1,6 @@
 import { checkRange, type Disk, type Extent, type WritableDisk, type ZeroOptions } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
+import type { NewBacking } from './basing/change-backing.ts';
 import type { BitmapInfo, BitmapList } from './bitmaps/bitmap-list.ts';
 import { BitmapPages } from './bitmaps/bitmap-pages.ts';
 import type { NewBitmap } from './bitmaps/check-bitmap.ts';
@@ -319,6 +320,56 @@ export class Qcow2Disk implements WritableDisk {
     await writer.gate.exclusive(async () => {
       const { resizeImage } = await import('./resizing/resize-image.ts');
       await resizeImage(writer, this.backing, size, options);
+    });
+  }
+
+  /**
+   * Forgets what the disk holds itself, so that it reads as its backing file does, or zeros without one, and gives the
+   * storage back. Internal snapshots and bitmaps stay as they are. Cut off at any moment, some of it is gone: it is for a
+   * disk that reads as its backing file already, as after a commit.
+   * @throws CalveError `corrupt`, `no-space`, `io`, `denied`, `closed`
+   */
+  makeEmpty(): Promise<void> {
+    return this.#changeAlone(async (writer) => {
+      const { makeEmpty } = await import('./basing/make-empty.ts');
+      await makeEmpty(writer);
+    });
+  }
+
+  /**
+   * Names another backing file in the header, in one write, after all that was written before is durable. No data moves:
+   * what the image does not hold itself reads as the new one from the next opening on. `rebaseDisk` of `img` moves it
+   * before. This disk goes on reading the old one, and is to be closed.
+   * @param backing null for none
+   * @throws CalveError `out-of-range` for a name too long for the header, `usage`; `unsupported` over a raw data file;
+   *   `no-space`, `io`, `denied`, `closed`
+   */
+  changeBacking(backing: NewBacking | null): Promise<void> {
+    return this.#changeAlone(async (writer) => {
+      const { changeBacking } = await import('./basing/change-backing.ts');
+      await changeBacking(writer, backing);
+    });
+  }
+
+  /**
+   * Whether `changeBacking` would be refused.
+   * @throws CalveError as `changeBacking`
+   */
+  async checkBacking(backing: NewBacking | null): Promise<void> {
+    const writer = this.#toWrite();
+    const { checkBacking } = await import('./basing/change-backing.ts');
+    checkBacking(writer, backing);
+  }
+
+  /**
+   * As `writeZeroes`, of whole clusters or subclusters that are to read zeros whatever backing file the image is given
+   * later: it says so itself even where no backing file holds anything now.
+   */
+  pinZeroes(offset: number, length: number): Promise<void> {
+    return this.#change(async (writer) => {
+      checkRange(this, offset, length);
+      const { pinZeroes } = await import('./basing/pin-zeroes.ts');
+      await pinZeroes(writer, offset, length);
     });
   }
 

@@ -27,7 +27,7 @@ export async function releasePastEnd(writer: ImageWriter): Promise<void> {
 }
 
 /** The entries of a table from `from` on; with all of them goes the table. */
-async function releaseFrom(writer: ImageWriter, index: number, from: number): Promise<void> {
+export async function releaseFrom(writer: ImageWriter, index: number, from: number): Promise<void> {
   const { tables, geometry, map, guestClusters, frees } = writer.parts;
   const { clusterSize, entryBytes, tableEntries } = geometry;
   const existing = await tables.existing(index);

@@ -39,6 +39,16 @@ export const ALLOWED: readonly {
     becomes: '$1NODE',
     reason: 'QEMU tells the number that it has made up for a node; the name of the file says more',
   },
+  {
+    pattern: /(?: {4}\([\d.]+\/100%\)\r)+(\nImage committed)/g,
+    becomes: '    PROGRESS\r$1',
+    reason: 'how often QEMU tells how far a commit has come depends on the time it takes',
+  },
+  {
+    pattern: /Run completed in [\d.]+ seconds/g,
+    becomes: 'Run completed in TIME seconds',
+    reason: 'measured anew each time',
+  },
   { pattern: /("date-n?sec": )\d+/g, becomes: '$1TIME', reason: 'as is the date for people' },
 ];
 

@@ -13,6 +13,8 @@ export interface OpenImageOptions {
   readonly imageOptions?: boolean;
   /** Default false. */
   readonly writable?: boolean;
+  /** Of the image below that is opened to be written too: 1 is the backing file. */
+  readonly writableDepth?: number | undefined;
   /** `-U`. */
   readonly forceShare?: boolean;
   /** Default true. */
@@ -65,6 +67,7 @@ export async function openUnnamed(
   if (forceShare && writable) throw imgError('force-share=on can only be used with read-only images');
   const settings = {
     writable,
+    writableDepth: options.writableDepth,
     forceShare,
     isUnsafe: options.isUnsafe === true,
     withBacking,

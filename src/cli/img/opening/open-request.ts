@@ -5,6 +5,8 @@ import type { Secrets } from '../options/secrets.ts';
 /** How a whole image is opened, chain and all. */
 export interface OpenSettings {
   readonly writable: boolean;
+  /** How far below the image that is opened, if any, one lies that is opened to be written too: 1 is its backing file. */
+  readonly writableDepth?: number | undefined;
   /** `-U`: others may write it meanwhile; no locks are taken. */
   readonly forceShare: boolean;
   /** Cache mode `unsafe`: nothing of what is written to files is made durable. */

@@ -51,7 +51,7 @@ export async function openQcow2Node(
   const passphrase = secretId === undefined ? undefined : settings.secrets.get(secretId);
   const above = settings.chain ?? Chain.begin();
   const chain = file.hostFile === undefined ? above : enter(above, file.hostFile.path);
-  const below: { backing?: BlockNode; dataFile?: BlockNode } = {};
+  const opened: { backing?: BlockNode; dataFile?: BlockNode } = {};
   let qcow2: Qcow2Disk;
   try {
     qcow2 = await openQcow2Image(file.hostFile ?? diskStorage(file), {
@@ -59,7 +59,7 @@ export async function openQcow2Node(
       chain,
       openBacking,
       dataFile: dataFileOpener(dataFileOptions, settings, openNode, (node) => {
-        below.dataFile = node;
+        opened.dataFile = node;
       }),
       encryption: passphrase === undefined ? {} : { passphrase },
       withoutData: settings.withoutData,
@@ -71,7 +71,7 @@ export async function openQcow2Node(
   const described = {
     driver: 'qcow2',
     file: file.options,
-    ...(isOverruled && { backing: below.backing?.options ?? null }),
+    ...(isOverruled && { backing: opened.backing?.options ?? null }),
   };
   return blockNode(
     {
@@ -81,7 +81,7 @@ export async function openQcow2Node(
       options: described,
       file,
       qcow2,
-      ...below,
+      ...opened,
       wasProbed,
     },
     jsonName,
@@ -97,8 +97,15 @@ export async function openQcow2Node(
       driver: backingOptions.has('driver') ? undefined : header.backingFormat,
     };
     try {
-      const backing = await openNode(request, { ...settings, writable: false, chain });
-      below.backing = backing;
+      const { writableDepth } = settings;
+      const below = writableDepth === undefined ? undefined : writableDepth - 1;
+      const backing = await openNode(request, {
+        ...settings,
+        writable: below === 0,
+        writableDepth: below,
+        chain,
+      });
+      opened.backing = backing;
       return backing.disk;
     } catch (error) {
       throw prefixed('Could not open backing file: ', error);

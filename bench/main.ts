@@ -1,8 +1,9 @@
-// npm run bench [-- [read] [write] [check] [open] [store] [scale] [nbd] [remote] [img-convert] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
+// npm run bench [-- [read] [write] [check] [open] [store] [scale] [nbd] [remote] [img] [--short] [--only TEXT] [--runs N]]: see README.md in this folder.
 import { parseArgs } from 'node:util';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import type { BenchCase, BenchScene } from './bench-case.ts';
 import { checkCases } from './cases/check.ts';
+import { imgCases } from './cases/img.ts';
 import { imgConvertCases } from './cases/img-convert.ts';
 import { nbdCases } from './cases/nbd.ts';
 import { openCases } from './cases/open.ts';
@@ -23,7 +24,7 @@ const GROUPS: Readonly<Record<string, (scene: BenchScene) => BenchCase[]>> = {
   scale: scaleCases,
   nbd: nbdCases,
   remote: remoteCases,
-  'img-convert': imgConvertCases,
+  img: (scene) => [...imgCases(scene), ...imgConvertCases(scene)],
 };
 const LEAST_RUNS = 5;
 

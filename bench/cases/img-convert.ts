@@ -19,7 +19,10 @@ export function imgConvertCases(scene: BenchScene): BenchCase[] {
     amount: amount / 1e6,
     unit: 'MB',
     prepare,
-    calve: () => seconds(() => succeed(`/${process.execPath.slice(1)}`, [PROGRAM, 'convert', ...words, scene.join('ours')])),
+    calve: () =>
+      seconds(() =>
+        succeed(`/${process.execPath.slice(1)}`, [PROGRAM, 'convert', ...words, scene.join('ours')]),
+      ),
     peer: () => seconds(() => succeed('qemu-img', ['convert', ...words, scene.join('theirs')])),
   });
   const all = ['-W', '-m', '8'];

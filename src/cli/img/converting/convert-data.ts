@@ -9,6 +9,7 @@ import { convertSource } from './convert-source.ts';
 import type { ConvertSources } from './convert-sources.ts';
 import type { ConvertWords } from './convert-words.ts';
 import { ioWords } from './io-words.ts';
+import { offloadCopy } from './offload-copy.ts';
 import type { ConvertTarget } from './open-target.ts';
 
 /** What is told of the work. */
@@ -29,6 +30,7 @@ export async function convertData(
   words: ConvertWords,
   { progress, warn, context }: ConvertTelling,
 ): Promise<void> {
+  if (await offloadCopy(sources, target, words, context)) return;
   const { flags, sparseSize, parallel, rate } = words;
   const source = convertSource(sources.disk, {
     salvages: flags.has('salvage'),

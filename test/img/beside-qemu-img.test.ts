@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { imgCommands } from '../../src/cli/img/command-table.ts';
 import { runImg } from '../../src/cli/img/run-img.ts';
 import { run, succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ALLOWED, alike } from './allowed-differences.ts';
 import { convertScenarios } from './convert-scenarios.ts';
 import { moveScenarios } from './move-scenarios.ts';
+import { optionScenarios } from './option-scenarios.ts';
 import { scenarios } from './scenarios.ts';
 
 interface Outcome {
@@ -16,7 +18,9 @@ interface Outcome {
   readonly stderr: string;
 }
 
-for (const { name, lines, images = [] } of [...scenarios, ...convertScenarios, ...moveScenarios]) {
+const ALL = [...scenarios, ...convertScenarios, ...moveScenarios, ...optionScenarios];
+
+for (const { name, lines, images = [] } of ALL) {
   test(name, async () => {
     await using folder = await temporaryFolder();
     const [ours, theirs] = [folder.join('ours'), folder.join('theirs')];
@@ -33,7 +37,7 @@ for (const { name, lines, images = [] } of [...scenarios, ...convertScenarios, .
       if (left !== right) differences.push(`qemu-img ${line}\n--- expected\n${right}--- got\n${left}`);
     }
     assert.equal(differences.join('\n'), '');
-    for (const each of [ours, theirs]) await settle(each);
+    if (images.length > 0) await Promise.all([ours, theirs].map(settle));
     for (const image of images) await compareImages(image, ours, theirs);
   });
 }
@@ -93,4 +97,20 @@ function placeless(output = ''): string {
 
 test('every allowed difference says why', () => {
   for (const { reason } of ALLOWED) assert.ok(reason.length > 10);
+});
+
+test('every option of every command is among them', async () => {
+  const missing: string[] = [];
+  for (const [name, load] of Object.entries(imgCommands)) {
+    const typed = ALL.flatMap(({ lines }) => lines).filter((line) => line.startsWith(`${name} `));
+    for (const [words] of (await load()).help) {
+      for (const option of words.match(/(?<![\w-])(--[a-z-]+|-[a-zA-Z]\b)/g) ?? []) {
+        const pattern = new RegExp(
+          option.startsWith('--') ? ` ${option}\\b` : ` -[a-zA-Z]*${option.slice(1)}`,
+        );
+        if (!typed.some((line) => pattern.test(line))) missing.push(`${name} ${option}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
 });

@@ -1,4 +1,5 @@
 import type { CheckReport } from '../../../qcow2/index.ts';
+import { fixed } from '../printing/fixed.ts';
 import type { Json } from '../printing/json-text.ts';
 
 /** What a check comes to, for people. */
@@ -17,7 +18,7 @@ export function reportLines(report: CheckReport): string[] {
   if (checkErrors > 0) lines.push('', `${checkErrors} internal errors have occurred during the check.`);
   const { totalClusters, allocatedClusters } = report;
   if (totalClusters > 0 && allocatedClusters > 0) {
-    const percent = (count: number, all: number) => `${((count * 100) / all).toFixed(2)}%`;
+    const percent = (count: number, all: number) => `${fixed((count * 100) / all, 2)}%`;
     lines.push(
       `${allocatedClusters}/${totalClusters} = ${percent(allocatedClusters, totalClusters)} allocated, ` +
         `${percent(report.fragmentedClusters, allocatedClusters)} fragmented, ` +

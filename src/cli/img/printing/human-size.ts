@@ -1,3 +1,5 @@
+import { fixed } from './fixed.ts';
+
 const UNITS = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 
 /** Bytes in three digits, as qemu-img prints them: `196 KiB`. From 1000 of a unit on it is the next one. */
@@ -7,9 +9,10 @@ export function humanSize(bytes: number): string {
   return `${threeDigits(bytes / 1024 ** unit)} ${UNITS[unit]}B`;
 }
 
-/** As C's `%.3g`. */
+/** As C's `%.3g`, of what is 0, or from 0.1 to 1000. */
 function threeDigits(value: number): string {
-  const [digits = '', exponent] = value.toPrecision(3).split('e');
-  const short = digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits;
-  return exponent === undefined ? short : `${short}e${exponent.replace(/^([+-])(\d)$/, '$10$2')}`;
+  const places = value >= 100 || value === 0 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3;
+  const digits = fixed(value, places);
+  if (digits === '1000') return '1e+03';
+  return places === 0 ? digits : digits.replace(/\.?0+$/, '');
 }

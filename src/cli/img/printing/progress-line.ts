@@ -1,4 +1,5 @@
 import type { ImgContext } from '../img-context.ts';
+import { fixed } from './fixed.ts';
 
 /** The line of `-p`, which is written over itself, on stdout. */
 export interface ProgressLine {
@@ -17,7 +18,7 @@ export function progressLine(context: ImgContext, wanted: boolean, step: number)
   let told = 0;
   const tell = (percent: number) => {
     told = percent;
-    context.print(`    (${twoDecimals(percent)}/100%)\r`);
+    context.print(`    (${fixed(percent, 2)}/100%)\r`);
   };
   tell(0);
   return {
@@ -27,12 +28,4 @@ export function progressLine(context: ImgContext, wanted: boolean, step: number)
     },
     end: () => context.print('\n'),
   };
-}
-
-/** As C's `%.2f`: of two that are as near, the even one. */
-function twoDecimals(value: number): string {
-  const hundredths = value * 100;
-  const isTie = hundredths % 1 === 0.5;
-  const whole = isTie ? 2 * Math.round(hundredths / 2) : Math.round(hundredths);
-  return (whole / 100).toFixed(2);
 }

@@ -68,6 +68,11 @@ export class ReplyBatch {
   /** Makes room for a reply in `buffer`. Returns where it begins. */
   place(length: number): number {
     if (this.#buffer && this.#used + length > this.#buffer.length) this.#seal();
+    if (this.#buffer && this.#used + length > this.#buffer.length) {
+      // It is empty, and too short.
+      giveBuffer(this.#buffer);
+      this.#buffer = undefined;
+    }
     this.#buffer ??= this.#newBuffer(length);
     const at = this.#used;
     this.#used += length;

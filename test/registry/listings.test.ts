@@ -47,6 +47,21 @@ describe('manifests', () => {
     await refused(repository.manifests.find(digest), 'changed');
   });
 
+  it('are sent again when the registry doubts a digest in them, and not for ever', async () => {
+    await using registry = await fakeRegistry();
+    let doubts = 2;
+    const doubt = { status: 400, body: JSON.stringify({ errors: [{ code: 'DIGEST_INVALID' }] }) };
+    await using proxy = await faultProxy(registry.url, ({ method }) => {
+      if (method !== 'PUT' || doubts === 0) return undefined;
+      doubts -= 1;
+      return { answer: doubt };
+    });
+    await using repository = openRepository(`${proxy.host}/a/b`, testOptions());
+    assert.equal(await repository.manifests.put('x', manifest), digest);
+    doubts = Number.POSITIVE_INFINITY;
+    await refused(repository.manifests.put('x', manifest), 'changed', /DIGEST_INVALID/);
+  });
+
   it('are of the type that they say themselves', async () => {
     await using registry = await fakeRegistry();
     let fault: Fault | undefined;

@@ -1,6 +1,7 @@
 import { CalveError } from '../../errors/index.ts';
 import { type Digest, digestOf, isDigest, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST } from '../../oci/index.ts';
-import type { RegistryHost } from '../asking/registry-host.ts';
+import { persistently } from '../asking/backoff.ts';
+import type { Ask, RegistryHost } from '../asking/registry-host.ts';
 import { deleteScope, pullScope, pushScope } from '../auth/scopes.ts';
 import type { HttpResponse } from '../http/message.ts';
 import { isTag } from '../reference.ts';
@@ -105,7 +106,7 @@ export class Manifests {
       );
     }
     const digest = digestOf(bytes);
-    const response = await this.#host.persistently({
+    const ask: Ask = {
       method: 'PUT',
       to: this.#path(reference),
       scopes: [pushScope(this.#repository)],
@@ -119,6 +120,13 @@ export class Manifests {
         },
       },
       signal: options.signal,
+    };
+    const response = await persistently(this.#host.options, options.signal, async () => {
+      try {
+        return await this.#host.ask(ask);
+      } catch (error) {
+        throw mayPass(error);
+      }
     });
     await response.body.discard();
     const told = response.headers['docker-content-digest'];
@@ -176,4 +184,16 @@ export class Manifests {
   #what(reference: string): string {
     return isDigest(reference) ? `manifest ${reference}` : `tag ${reference}`;
   }
+}
+
+/**
+ * A digest that is called wrong, of a manifest that we sent with its own, is worth another try: docker-registry 2 says so
+ * also while somebody else pushes a blob that the manifest names, whose link it finds empty for a moment.
+ */
+function mayPass(error: unknown): unknown {
+  if (!CalveError.is(error) || error.data['registryCode'] !== 'DIGEST_INVALID') return error;
+  return new CalveError(error.code, error.message, {
+    cause: error,
+    data: { ...error.data, temporary: true },
+  });
 }

@@ -44,7 +44,9 @@ async function sourceLists(folder: string): Promise<string[]> {
   await mkdir(join(lists, 'partial'), { recursive: true });
   const main = '/etc/apt/sources.list';
   const further = '/etc/apt/sources.list.d';
-  const files = (await readdir(further).catch(() => [])).map((name) => join(further, name));
+  // Names that end otherwise are nothing to apt.
+  const names = (await readdir(further).catch(() => [])).filter((name) => /\.(list|sources)$/.test(name));
+  const files = names.map((name) => join(further, name));
   for (const [place, file] of [main, ...files].entries()) {
     const text = await readFile(file, 'utf8').catch(() => '');
     const sources = text.replaceAll(/^Types:.*$/gm, 'Types: deb-src').replaceAll(/^deb\s/gm, 'deb-src ');

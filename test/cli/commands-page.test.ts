@@ -71,6 +71,8 @@ function wordsOf(line: string): string[] | undefined {
 function alike(output: string): string {
   return (
     output
+      // A terminal shows the last of what was written over one line.
+      .replace(/^.*\r+(?=.)/gm, '')
       // Said only by work that takes longer than a second.
       .replace(/^\w+ .+: \d+%, .*\n/gm, '')
       .replace(/\d{8}T\d{6}\.\d+Z/g, 'TIME')

@@ -13,6 +13,7 @@ export { makeFolder } from './make-folder.ts';
 export { type OpenOptions, openFile } from './open-file.ts';
 export { QuickSocket } from './quick-socket.ts';
 export { renameDurably } from './rename-durably.ts';
+export { openScratchFile } from './scratch-file.ts';
 export type { FileExtent } from './sparse.ts';
 export { syncFolder } from './sync-folder.ts';
 export { type WriteOptions, writeFileDurably } from './write-file-durably.ts';

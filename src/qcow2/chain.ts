@@ -1,11 +1,17 @@
 import { realpathSync } from 'node:fs';
 import { CalveError, systemError } from '../errors/index.ts';
+import { openScratchFile } from '../host/index.ts';
 import { CacheBudget } from './bounded-cache.ts';
+import { SpillFile } from './unpacked/spill-file.ts';
 
 /** The most images of a chain. */
 const MAX_DEPTH = 256;
 const TABLE_BYTES = 32 * 1024 ** 2;
 const CLUSTER_BYTES = 32 * 1024 ** 2;
+const SPILL_BYTES = 256 * 1024 ** 2;
+
+/** Of the process: opened when a cluster goes to it, and closed with the last image that used it. */
+const SPILL = new SpillFile(SPILL_BYTES, () => openScratchFile(4 * SPILL_BYTES));
 
 /** Bounds of a chain as a whole. */
 export interface ChainLimits {
@@ -17,13 +23,19 @@ export interface ChainLimits {
   readonly refcountBytes?: number;
   /** Memory for unpacked clusters of all its images, in bytes (default 32 MiB). */
   readonly clusterBytes?: number;
+  /**
+   * Whether unpacked clusters that are asked for again and again, and find no room in memory, go to a file without a name
+   * in $TMPDIR or /var/tmp (default true). All chains of a process share it; it takes 256 MiB at most.
+   */
+  readonly spill?: boolean;
 }
 
-/** Memory that the caches of all images of a chain share. */
+/** Room that the caches of all images of a chain share. */
 export interface ChainBudgets {
   readonly tables: CacheBudget;
   readonly refcounts: CacheBudget;
   readonly clusters: CacheBudget;
+  readonly spill: SpillFile | undefined;
 }
 
 /** What the images of one backing chain share: the way down to this image, and the memory for caches. */
@@ -46,6 +58,7 @@ export class Chain {
       tables: new CacheBudget(tableBytes),
       refcounts: new CacheBudget(limits.refcountBytes ?? tableBytes / 4),
       clusters: new CacheBudget(clusterBytes),
+      spill: limits.spill === false ? undefined : SPILL,
     });
   }
 

@@ -1,6 +1,5 @@
 import type { Disk } from '../disk/index.ts';
 import { readBitmapList } from './bitmaps/read-bitmap-list.ts';
-import { BoundedCache } from './bounded-cache.ts';
 import type { Chain } from './chain.ts';
 import { dataFileName } from './data-file-name.ts';
 import { type DataFilePolicy, denyDataFile } from './data-file-policy.ts';
@@ -20,6 +19,7 @@ import { readHeader } from './read-header.ts';
 import { refuseUnsupported, warningsOf } from './refuse-unsupported.ts';
 import { SnapshotTable } from './snapshots/snapshot-table.ts';
 import { Snapshots } from './snapshots/snapshots.ts';
+import { UnpackedClusters } from './unpacked/unpacked-clusters.ts';
 import type { DetectZeroes } from './writing/detect-zeroes.ts';
 import type { ImageWriter } from './writing/image-writer.ts';
 import type { OpenImage } from './writing/open-writer.ts';
@@ -76,7 +76,8 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
   const l2 = new L2Tables(file, l1, geometry, budgets.tables);
   const map = new ClusterMap(storage.path, geometry, l1, l2);
   const { compressionType } = header;
-  const unpacked = new BoundedCache<Uint8Array>(budgets.clusters, header.clusterSize);
+  const unpacked = new UnpackedClusters(budgets.clusters, header.clusterSize, budgets.spill);
+  taken.defer(() => unpacked.close());
   const reader = new ClusterReader({ file, data, map, backing, compressionType, unpacked });
   const { detectZeroes = 'off' } = options;
   const table = new SnapshotTable(file, liveHeader);
@@ -100,7 +101,6 @@ export async function openImage(storage: ImageStorage, options: OpenImageOptions
     await snapshots.close();
     // The budget may live on, with the rest of the chain.
     l2.forget();
-    unpacked.clear();
     writer?.forget();
     try {
       await held.disposeAsync();

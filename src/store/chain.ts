@@ -10,7 +10,7 @@ import type { LayerInfo, WorkOptions } from './types.ts';
 /** QEMU sets no bound either; the manifest does. */
 const NO_BOUND = Number.MAX_SAFE_INTEGER;
 /** Memory for a disk that is read once: its tables and what is being unpacked. */
-const READ_ONCE = { maxDepth: NO_BOUND, tableBytes: 2 ** 23, clusterBytes: 2 ** 22 };
+const READ_ONCE = { maxDepth: NO_BOUND, tableBytes: 2 ** 23, clusterBytes: 2 ** 22, spill: false };
 
 /** How an image that stands on a chain names the chain's last layer. */
 type Naming = (layer: LayerInfo) => string;

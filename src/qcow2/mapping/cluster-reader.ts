@@ -1,10 +1,10 @@
 import type { Disk } from '../../disk/index.ts';
 import { CalveError } from '../../errors/index.ts';
-import type { BoundedCache } from '../bounded-cache.ts';
 import { decompressCluster } from '../compression/decompress-cluster.ts';
 import { type ImageFile, QUICK_READ } from '../image-file.ts';
 import type { CompressionType } from '../qcow2-header.ts';
 import { TaskGroup } from '../task-group.ts';
+import type { UnpackedClusters } from '../unpacked/unpacked-clusters.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import type { GuestData } from './guest-data.ts';
 import { emptyMapping, type Mapping } from './mapping.ts';
@@ -16,8 +16,7 @@ export interface ReaderParts {
   readonly map: ClusterMap;
   readonly backing: Disk | null;
   readonly compressionType: CompressionType;
-  /** Unpacked clusters, by the host offset of their compressed data. */
-  readonly unpacked: BoundedCache<Uint8Array>;
+  readonly unpacked: UnpackedClusters;
 }
 
 /** The one place that reads guest data: turns mappings into reads of the file, of the backing disk, and zeros. */
@@ -27,7 +26,7 @@ export class ClusterReader {
   readonly #map: ClusterMap;
   readonly #backing: Disk | null;
   readonly #compressionType: CompressionType;
-  readonly #unpacked: BoundedCache<Uint8Array>;
+  readonly #unpacked: UnpackedClusters;
   readonly #unpacking = new Map<number, Promise<Uint8Array>>();
   readonly #quickMapping = emptyMapping();
   /** What is unpacked at once, used again and again: memory fresh from the system takes longer than reading into it. */
@@ -87,7 +86,7 @@ export class ClusterReader {
 
   /** Other compressed data is going to lie at this host offset, where nobody reads any more. */
   forgetUnpacked(host: number): void {
-    this.#unpacked.delete(host);
+    this.#unpacked.forget(host);
   }
 
   /** Parts that lie apart are read at the same time. */
@@ -111,12 +110,9 @@ export class ClusterReader {
         return this.#data.tryRead(part, mapping.host, offset);
       case 'unallocated':
         return this.#tryReadBacking(part, offset);
-      case 'compressed': {
-        const cluster = this.#unpacked.get(mapping.host);
-        if (!cluster) return this.#tryUnpack(mapping.host, mapping.hostLength, part, offset);
-        this.#copy(cluster, part, offset);
-        return true;
-      }
+      case 'compressed':
+        if (this.#unpacked.tryRead(mapping.host, part, this.#inCluster(offset))) return true;
+        return this.#tryUnpack(mapping.host, mapping.hostLength, part, offset);
       default:
         part.fill(0);
         return true;
@@ -156,22 +152,23 @@ export class ClusterReader {
   }
 
   async #readCompressed(host: number, hostLength: number, part: Uint8Array, offset: number): Promise<void> {
+    const inCluster = this.#inCluster(offset);
+    if (await this.#unpacked.read(host, part, inCluster)) return;
     let unpacking = this.#unpacking.get(host);
-    const cached = this.#unpacked.get(host);
-    if (!cached && !unpacking) {
+    if (!unpacking) {
       // Whoever reads whole clusters seldom comes back: that would only push out what others come back to.
       if (part.length === this.#map.geometry.clusterSize) return this.#unpack(host, hostLength, offset, part);
       unpacking = this.#unpackToKeep(host, hostLength, offset).finally(() => this.#unpacking.delete(host));
       this.#unpacking.set(host, unpacking);
     }
-    const cluster = cached ?? (await unpacking);
-    if (cluster) this.#copy(cluster, part, offset);
+    const cluster = await unpacking;
+    part.set(cluster.subarray(inCluster, inCluster + part.length));
   }
 
   async #unpackToKeep(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
     const cluster = Buffer.allocUnsafeSlow(this.#map.geometry.clusterSize);
     await this.#unpack(host, hostLength, offset, cluster);
-    this.#unpacked.set(host, cluster);
+    this.#unpacked.keep(host, cluster);
     return cluster;
   }
 
@@ -207,9 +204,8 @@ export class ClusterReader {
     }
   }
 
-  #copy(cluster: Uint8Array, part: Uint8Array, offset: number): void {
+  #inCluster(offset: number): number {
     const { clusterSize } = this.#map.geometry;
-    const inCluster = offset - Math.floor(offset / clusterSize) * clusterSize;
-    part.set(cluster.subarray(inCluster, inCluster + part.length));
+    return offset - Math.floor(offset / clusterSize) * clusterSize;
   }
 }

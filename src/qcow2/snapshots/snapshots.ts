@@ -1,13 +1,14 @@
 import type { Disk, Extent } from '../../disk/index.ts';
 import { CalveError } from '../../errors/index.ts';
 import type { BitmapList } from '../bitmaps/bitmap-list.ts';
-import type { BoundedCache, CacheBudget } from '../bounded-cache.ts';
+import type { CacheBudget } from '../bounded-cache.ts';
 import type { ImageFile } from '../image-file.ts';
 import type { ImageHeader } from '../image-header.ts';
 import { ClusterMap } from '../mapping/cluster-map.ts';
 import { ClusterReader } from '../mapping/cluster-reader.ts';
 import type { GuestData } from '../mapping/guest-data.ts';
 import { L2Tables } from '../mapping/l2-tables.ts';
+import type { UnpackedClusters } from '../unpacked/unpacked-clusters.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { findSnapshot } from './find-snapshot.ts';
 import { readSnapshotL1 } from './read-snapshot-l1.ts';
@@ -29,7 +30,7 @@ export interface SnapshotsParts {
   readonly backing: Disk | null;
   readonly tables: CacheBudget;
   /** Unpacked clusters: a host cluster that two disks share is unpacked once. */
-  readonly unpacked: BoundedCache<Uint8Array>;
+  readonly unpacked: UnpackedClusters;
 }
 
 /**

@@ -50,12 +50,17 @@ interface CacheEntry {
 export class BoundedCache<Value> {
   readonly #budget: CacheBudget;
   readonly #bytesEach: number;
+  readonly #onEvict: (value: Value) => void;
   readonly #entries = new Map<number, CacheEntry & { readonly value: Value }>();
 
-  /** @param bytesEach what each value takes */
-  constructor(budget: CacheBudget, bytesEach: number) {
+  /**
+   * @param bytesEach what each value takes
+   * @param onEvict called with each value that goes because others need its room
+   */
+  constructor(budget: CacheBudget, bytesEach: number, onEvict: (value: Value) => void = () => {}) {
     this.#budget = budget;
     this.#bytesEach = bytesEach;
+    this.#onEvict = onEvict;
   }
 
   get(key: number): Value | undefined {
@@ -73,7 +78,10 @@ export class BoundedCache<Value> {
       bytes: this.#bytesEach,
       asked: true,
       pinned,
-      evict: () => this.#entries.delete(key),
+      evict: () => {
+        this.#entries.delete(key);
+        this.#onEvict(value);
+      },
     };
     this.#entries.set(key, entry);
     this.#budget.add(entry);

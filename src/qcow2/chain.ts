@@ -7,7 +7,7 @@ import { SpillFile } from './unpacked/spill-file.ts';
 /** The most images of a chain. */
 const MAX_DEPTH = 256;
 const TABLE_BYTES = 32 * 1024 ** 2;
-const CLUSTER_BYTES = 32 * 1024 ** 2;
+const CLUSTER_BYTES = 16 * 1024 ** 2;
 const SPILL_BYTES = 256 * 1024 ** 2;
 
 /** Of the process: opened when a cluster goes to it, and closed with the last image that used it. */
@@ -21,7 +21,7 @@ export interface ChainLimits {
   readonly tableBytes?: number;
   /** Memory for refcount blocks, in bytes (default a quarter of `tableBytes`). */
   readonly refcountBytes?: number;
-  /** Memory for unpacked clusters of all its images, in bytes (default 32 MiB). */
+  /** Memory for unpacked clusters of all its images, in bytes (default 16 MiB). */
   readonly clusterBytes?: number;
   /**
    * Whether unpacked clusters that are asked for again and again, and find no room in memory, go to a file without a name

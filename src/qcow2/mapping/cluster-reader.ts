@@ -27,7 +27,7 @@ export class ClusterReader {
   readonly #backing: Disk | null;
   readonly #compressionType: CompressionType;
   readonly #unpacked: UnpackedClusters;
-  readonly #unpacking = new Map<number, Promise<Uint8Array>>();
+  readonly #unpacking = new Map<number, Promise<void>>();
   readonly #quickMapping = emptyMapping();
   /** What is unpacked at once, used again and again: memory fresh from the system takes longer than reading into it. */
   #packed: Uint8Array = new Uint8Array();
@@ -152,24 +152,29 @@ export class ClusterReader {
   }
 
   async #readCompressed(host: number, hostLength: number, part: Uint8Array, offset: number): Promise<void> {
-    const inCluster = this.#inCluster(offset);
-    if (await this.#unpacked.read(host, part, inCluster)) return;
-    let unpacking = this.#unpacking.get(host);
-    if (!unpacking) {
+    while (!(await this.#unpacked.read(host, part, this.#inCluster(offset)))) {
+      // Who waits for another's unpacking may come too late to find it kept.
+      const unpacking = this.#unpacking.get(host);
+      if (unpacking) {
+        await unpacking;
+        continue;
+      }
       // Whoever reads whole clusters seldom comes back: that would only push out what others come back to.
       if (part.length === this.#map.geometry.clusterSize) return this.#unpack(host, hostLength, offset, part);
-      unpacking = this.#unpackToKeep(host, hostLength, offset).finally(() => this.#unpacking.delete(host));
-      this.#unpacking.set(host, unpacking);
+      const ended = this.#unpackAndKeep(host, hostLength, part, offset).finally(() =>
+        this.#unpacking.delete(host),
+      );
+      this.#unpacking.set(host, ended);
+      return ended;
     }
-    const cluster = await unpacking;
-    part.set(cluster.subarray(inCluster, inCluster + part.length));
   }
 
-  async #unpackToKeep(host: number, hostLength: number, offset: number): Promise<Uint8Array> {
-    const cluster = Buffer.allocUnsafeSlow(this.#map.geometry.clusterSize);
+  async #unpackAndKeep(host: number, hostLength: number, part: Uint8Array, offset: number): Promise<void> {
+    const cluster = this.#unpacked.spare.take();
     await this.#unpack(host, hostLength, offset, cluster);
+    const start = this.#inCluster(offset);
+    part.set(cluster.subarray(start, start + part.length));
     this.#unpacked.keep(host, cluster);
-    return cluster;
   }
 
   /** A whole cluster, unpacked now where its packed bytes need not be waited for. */
@@ -184,9 +189,13 @@ export class ClusterReader {
   }
 
   async #unpack(host: number, hostLength: number, offset: number, into: Uint8Array): Promise<void> {
-    const packed = Buffer.allocUnsafe(this.#packedLength(host, hostLength));
+    const length = this.#packedLength(host, hostLength);
+    const { spare } = this.#unpacked;
+    const buffer = length <= spare.length ? spare.take() : Buffer.allocUnsafe(length);
+    const packed = buffer.subarray(0, length);
     await this.#file.read(packed, host);
     this.#unpackFrom(packed, into, host, offset);
+    spare.give(buffer);
   }
 
   /** The last sector may end past the end of the file, and a stream cut short there is found out when unpacked. */

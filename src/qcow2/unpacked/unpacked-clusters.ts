@@ -1,14 +1,18 @@
 import { BoundedCache, type CacheBudget } from '../bounded-cache.ts';
+import { SpareBuffers } from './spare-buffers.ts';
 import type { Spilled, SpillFile } from './spill-file.ts';
 
 /** Clusters of which an image remembers that they were unpacked: numbers, of some tens of bytes each. */
 const MOST_REMEMBERED = 16_384;
+const MOST_SPARE = 16;
 
 /**
  * The unpacked clusters of one image, by the host offset of their compressed data: some in memory, and of those that were
  * unpacked a second time, because memory had no room for them, more in a file.
  */
 export class UnpackedClusters {
+  /** Of a cluster's length, for what is packed and unpacked. */
+  readonly spare: SpareBuffers;
   readonly #memory: BoundedCache<Uint8Array>;
   readonly #file: SpillFile | undefined;
   readonly #spilled = new Map<number, Spilled>();
@@ -17,7 +21,8 @@ export class UnpackedClusters {
 
   /** @param clusterSize bytes */
   constructor(budget: CacheBudget, clusterSize: number, file: SpillFile | undefined) {
-    this.#memory = new BoundedCache(budget, clusterSize);
+    this.spare = new SpareBuffers(clusterSize, MOST_SPARE);
+    this.#memory = new BoundedCache(budget, clusterSize, (cluster) => this.spare.give(cluster));
     this.#file = file;
   }
 
@@ -39,7 +44,7 @@ export class UnpackedClusters {
     return spilled !== undefined && (await this.#file?.read(spilled, into, at)) === true;
   }
 
-  /** Keeps a cluster, which stays as it is from now on. */
+  /** Keeps a cluster, in a buffer that is no longer its giver's. */
   keep(host: number, cluster: Uint8Array): void {
     this.#memory.set(host, cluster);
     if (this.#spilled.has(host)) return;

@@ -57,9 +57,20 @@ export class IncomingPayload {
     return end;
   }
 
+  /**
+   * Takes more of the payload straight from the socket, without what lies behind it.
+   * @param receive fills what it is given, and returns how many bytes that was
+   * @returns that number
+   */
+  receive(receive: (into: Buffer) => number, use: UsePiece): number {
+    this.#piece ??= takeBuffer(Math.min(this.#pieceLength, this.#length - this.#received));
+    const count = receive(this.#piece.subarray(this.#used));
+    this.#advance(this.#piece, count, use);
+    return count;
+  }
+
   #takePiece(chunk: Buffer, at: number, end: number, use: UsePiece): number {
     const left = this.#length - this.#received;
-    const distance = this.#received - this.#used;
     if (this.failure) {
       this.#piece = undefined;
       this.#used = 0;
@@ -68,19 +79,22 @@ export class IncomingPayload {
     }
     if (this.#piece === undefined && end - at === left && left <= this.#pieceLength) {
       this.#received += left;
-      use(chunk.subarray(at, end), distance, false);
+      use(chunk.subarray(at, end), this.#length - left, false);
       return end;
     }
     this.#piece ??= takeBuffer(Math.min(this.#pieceLength, left));
     const count = chunk.copy(this.#piece, this.#used, at, end);
+    this.#advance(this.#piece, count, use);
+    return at + count;
+  }
+
+  #advance(piece: Buffer, count: number, use: UsePiece): void {
+    const distance = this.#received - this.#used;
     this.#used += count;
     this.#received += count;
-    if (this.#used === this.#piece.length) {
-      const piece = this.#piece;
-      this.#piece = undefined;
-      this.#used = 0;
-      use(piece, distance, true);
-    }
-    return at + count;
+    if (this.#used < piece.length) return;
+    this.#piece = undefined;
+    this.#used = 0;
+    use(piece, distance, true);
   }
 }

@@ -53,6 +53,13 @@ const READY = 1 << 20;
 const PIECE = 1 << 20;
 /** Requests that are taken in a row before others have their turn. */
 const IN_A_ROW = 64;
+/**
+ * Of a client that sends much, so many bytes are taken in a row straight into the buffers that are written from, past the
+ * stream, which would put all of it into new memory first.
+ */
+const STRAIGHT = 256 * 1024;
+/** A payload of so many bytes is much. */
+const MUCH = 16 * 1024;
 /** What a command without data may have in memory, bytes. */
 const COSTS: Readonly<Record<number, number>> = { [Command.blockStatus]: 1 << 20, [Command.cache]: 1 << 20 };
 
@@ -70,12 +77,15 @@ export class Transmission {
   readonly #rules: RequestRules;
   readonly #disk: Disk;
   readonly #batch: ReplyBatch;
+  readonly #quick: QuickSocket | undefined;
   readonly #watch: RequestWatch | undefined;
   readonly #request: ReceivedRequest = emptyRequest();
   /** What came of a request whose rest is still to come. */
   readonly #partial = Buffer.alloc(EXTENDED_REQUEST_LENGTH);
   #partialLength = 0;
   #incoming: IncomingPayload | undefined;
+  /** Bytes of the last payload that came, or that is coming. */
+  #payload = 0;
   #chunk: Buffer | undefined;
   #at = 0;
   #requestsTaken = 0;
@@ -95,9 +105,9 @@ export class Transmission {
     this.#scene = scene;
     this.#disk = agreed.hold.disk;
     this.#rules = { mode: agreed.format.mode, hold: agreed.hold, contexts: agreed.contexts.length };
-    const quick = QuickSocket.of(socket);
-    this.#watch = quick && new RequestWatch(quick);
-    this.#batch = new ReplyBatch(socket, quick, scene.memory, () => this.#sent());
+    this.#quick = QuickSocket.of(socket);
+    this.#watch = this.#quick && new RequestWatch(this.#quick);
+    this.#batch = new ReplyBatch(socket, this.#quick, scene.memory, () => this.#sent());
   }
 
   /** Serves until the client has gone, or `finish` was called and all that was under way is answered. */
@@ -169,6 +179,7 @@ export class Transmission {
     for (let round = 1; ; round += 1) {
       const before = this.#requestsTaken;
       this.#takeWhatCame();
+      if (this.#quick && this.#payload >= MUCH) this.#takeStraight(this.#quick);
       this.#batch.flush();
       if (this.#requestsTaken - before !== 1 || round === IN_A_ROW || !this.#isIdle()) break;
       this.#chunk = this.#watch?.next();
@@ -207,6 +218,39 @@ export class Transmission {
     }
   }
 
+  /** Takes payloads, and the requests between them, straight from the socket. */
+  #takeStraight(quick: QuickSocket): void {
+    for (let left = STRAIGHT; left > 0; ) {
+      if (!this.#takesMore || this.#chunk !== undefined || !this.#hasRoom()) return;
+      const incoming = this.#incoming;
+      // What is thrown away needs no buffer.
+      if (incoming?.failure) return;
+      const count = incoming ? this.#receiveData(quick, incoming) : this.#receiveRequest(quick);
+      if (count === 0) return;
+      left -= count;
+    }
+  }
+
+  #receiveRequest(quick: QuickSocket): number {
+    const { requestLength } = this.#agreed.format;
+    const count = quick.tryReceive(this.#partial.subarray(this.#partialLength, requestLength));
+    this.#partialLength += count;
+    if (this.#partialLength === requestLength) {
+      this.#partialLength = 0;
+      this.#take(this.#partial, 0);
+    }
+    return count;
+  }
+
+  #receiveData(quick: QuickSocket, incoming: IncomingPayload): number {
+    const count = incoming.receive(
+      (into) => quick.tryReceive(into),
+      (piece, distance, isOwn) => this.#use(incoming, piece, distance, isOwn),
+    );
+    this.#endIfWhole(incoming);
+    return count;
+  }
+
   #hasRoom(): boolean {
     const { limits, memory } = this.#scene;
     // A payload that is coming has its place among the requests already.
@@ -220,7 +264,7 @@ export class Transmission {
 
   /** Takes a request, or what there is of one. Returns false when the client does not speak the protocol. */
   #takeRequest(chunk: Buffer): boolean {
-    const { requestLength, mode } = this.#agreed.format;
+    const { requestLength } = this.#agreed.format;
     let bytes = chunk;
     let at = this.#at;
     if (this.#partialLength > 0 || chunk.length - at < requestLength) {
@@ -239,15 +283,18 @@ export class Transmission {
     } else {
       this.#at += requestLength;
     }
-    const isRequest = decodeRequest(bytes, at, mode === 'extended', this.#request);
+    return this.#take(bytes, at);
+  }
+
+  /** Takes a request that is all there. */
+  #take(bytes: Buffer, at: number): boolean {
+    const isExtended = this.#agreed.format.mode === 'extended';
+    if (decodeRequest(bytes, at, isExtended, this.#request) && this.#begin(this.#request)) return true;
     // Where the next request begins cannot be told any more.
-    if (!isRequest || !this.#begin(this.#request)) {
-      this.#takesMore = false;
-      this.#cutOff();
-      this.#socket.destroy();
-      return false;
-    }
-    return true;
+    this.#takesMore = false;
+    this.#cutOff();
+    this.#socket.destroy();
+    return false;
   }
 
   /** Returns false when the client sends more than it may. */
@@ -263,6 +310,7 @@ export class Transmission {
     if (payload === undefined) return false;
     if (payload > 0) {
       this.#requestsInFlight += 1;
+      this.#payload = payload;
       this.#incoming = new IncomingPayload({ ...request }, payload, this.#piece(), refusal);
     } else if (refusal) {
       this.#batch.add(format.error(request, refusal.errno, refusal.message));
@@ -318,15 +366,26 @@ export class Transmission {
   }
 
   #takeData(chunk: Buffer, incoming: IncomingPayload): void {
-    const isWrite = incoming.request.command === Command.write;
-    this.#at = incoming.take(chunk, this.#at, (piece, distance, isOwn) => {
-      if (isWrite) this.#writePiece(incoming, piece, incoming.request.offset + distance, isOwn);
-      else this.#useChoice(incoming.request, piece);
-    });
+    this.#at = incoming.take(chunk, this.#at, (piece, distance, isOwn) =>
+      this.#use(incoming, piece, distance, isOwn),
+    );
+    this.#endIfWhole(incoming);
+  }
+
+  #use(incoming: IncomingPayload, piece: Buffer, distance: number, isOwn: boolean): void {
+    const { request } = incoming;
+    if (request.command === Command.write) {
+      this.#writePiece(incoming, piece, request.offset + distance, isOwn);
+    } else {
+      this.#useChoice(request, piece);
+    }
+  }
+
+  #endIfWhole(incoming: IncomingPayload): void {
     if (!incoming.isWhole) return;
     this.#incoming = undefined;
     if (incoming.pending > 0) return;
-    if (isWrite) {
+    if (incoming.request.command === Command.write) {
       this.#endWrite(incoming);
     } else {
       if (incoming.failure) this.#fail(incoming.request, incoming.failure);

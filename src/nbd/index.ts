@@ -5,6 +5,7 @@ export { describeAddress, type NbdAddress, type NbdSocket } from './client/nbd-a
 export { NbdDisk } from './client/nbd-disk.ts';
 export { openNbd } from './client/open-nbd.ts';
 export { isNbdUri, parseNbdUri } from './client/parse-nbd-uri.ts';
+export type { StatusRange } from './client/status-extents.ts';
 export { type DiskExportOptions, diskExport } from './exports/disk-export.ts';
 export { type ImageFileOptions, openImageFile, type SnapshotChoice } from './exports/open-image-file.ts';
 export { activatedSockets } from './listening/activated-sockets.ts';

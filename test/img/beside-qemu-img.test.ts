@@ -8,6 +8,7 @@ import { run, succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ALLOWED, alike } from './allowed-differences.ts';
 import { convertScenarios } from './convert-scenarios.ts';
+import { layoutScenarios } from './layout-scenarios.ts';
 import { moveScenarios } from './move-scenarios.ts';
 import { optionScenarios } from './option-scenarios.ts';
 import { scenarios } from './scenarios.ts';
@@ -18,7 +19,7 @@ interface Outcome {
   readonly stderr: string;
 }
 
-const ALL = [...scenarios, ...convertScenarios, ...moveScenarios, ...optionScenarios];
+const ALL = [...scenarios, ...convertScenarios, ...moveScenarios, ...optionScenarios, ...layoutScenarios];
 
 for (const { name, lines, images = [] } of ALL) {
   test(name, async () => {

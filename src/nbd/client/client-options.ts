@@ -13,6 +13,8 @@ export interface NbdClientOptions {
    * command repeated (default 8). For reading alone: what a server had not yet stored cannot be known of.
    */
   readonly retries?: number;
+  /** Names of further metadata contexts, of whose word `statuses` tells where the server has them. */
+  readonly contexts?: readonly string[];
   /** Ends every connection, and fails what is under way and all that comes. */
   readonly signal?: AbortSignal;
 }
@@ -28,6 +30,7 @@ export function clientSettings({ signal, ...options }: NbdClientOptions): Client
     bytesInFlight: 16 << 20,
     handshakeMs: 30_000,
     retries: 8,
+    contexts: [],
     ...options,
     signal: signal ?? new AbortController().signal,
   };

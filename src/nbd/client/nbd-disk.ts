@@ -10,7 +10,8 @@ import { CalveError } from '../../errors/index.ts';
 import { Command, CommandFlag, TransmissionFlag } from '../protocol/numbers.ts';
 import { type AlignedRange, alignRange } from './aligned-range.ts';
 import type { ConnectionPool } from './connection-pool.ts';
-import { ALLOCATION, statusExtents } from './status-extents.ts';
+import type { StatusByContext } from './pending-request.ts';
+import { ALLOCATION, type StatusRange, statusExtents, statusRanges } from './status-extents.ts';
 
 /** A longer read or write is made in pieces of so many bytes, at the same time, over all connections. */
 const PIECE = 256 * 1024;
@@ -52,7 +53,8 @@ export class NbdDisk implements WritableDisk {
     this.#pool = pool;
     this.#block = blocks.minimum;
     this.#piece = Math.min(PIECE, blocks.maximum);
-    if (contexts.has(ALLOCATION)) this.extents = (offset, length) => this.#extents(offset, length);
+    if (contexts.has(ALLOCATION))
+      this.extents = (offset, length) => this.#told(offset, length, statusExtents);
     if (readOnly) return;
     if ((flags & TransmissionFlag.sendWriteZeroes) !== 0) {
       this.writeZeroes = (offset, length, options) => this.#writeZeroes(offset, length, options);
@@ -63,6 +65,11 @@ export class NbdDisk implements WritableDisk {
 
   get size(): number {
     return this.#pool.agreed.size;
+  }
+
+  /** Names of the metadata contexts that the server tells of, of those that were asked for. */
+  get contexts(): ReadonlySet<string> {
+    return new Set(this.#pool.agreed.contexts.keys());
   }
 
   /** Connections that stand: more come as they are needed, where the server can do with several. */
@@ -98,6 +105,20 @@ export class NbdDisk implements WritableDisk {
     });
   }
 
+  /**
+   * What the server says of a range in a metadata context.
+   * @param context one of `contexts`
+   * @throws CalveError `not-found` for another one; `io`
+   */
+  statuses(context: string, offset: number, length: number): AsyncGenerator<StatusRange> {
+    if (!this.#pool.agreed.contexts.has(context)) {
+      throw new CalveError('not-found', `${this.uri}: the server has no metadata context ${context}`);
+    }
+    return this.#told(offset, length, (status, start, end) =>
+      statusRanges(status.get(context) ?? [], start, end),
+    );
+  }
+
   /** Resolves when the server has stored what was written; does nothing where the server has no such command. */
   async flush(): Promise<void> {
     await this.#lifetime.run(() => this.#pool.flush());
@@ -121,7 +142,12 @@ export class NbdDisk implements WritableDisk {
     return this.close();
   }
 
-  async *#extents(offset: number, length: number): AsyncGenerator<Extent> {
+  /** Asks for the status of a range, and tells what `read` finds in the replies, of which one may say less than all. */
+  async *#told<Part extends { readonly offset: number; readonly length: number }>(
+    offset: number,
+    length: number,
+    read: (status: StatusByContext, start: number, end: number) => Iterable<Part>,
+  ): AsyncGenerator<Part> {
     this.#lifetime.check();
     checkRange(this, offset, length);
     const end = offset + length;
@@ -129,7 +155,7 @@ export class NbdDisk implements WritableDisk {
       const { start, end: until } = alignRange(at, Math.min(end - at, LONG_PIECE), this.#block);
       const command = { command: Command.blockStatus, flags: 0, offset: start, length: until - start };
       const from = at;
-      for (const extent of statusExtents(await this.#pool.perform(command), start, end)) {
+      for (const extent of read(await this.#pool.perform(command), start, end)) {
         const cut = Math.max(0, at - extent.offset);
         if (cut >= extent.length) continue;
         yield { ...extent, offset: extent.offset + cut, length: extent.length - cut };

@@ -31,7 +31,9 @@ export async function openNbd(
 
 function connectExport(address: NbdAddress, settings: ClientSettings): Promise<Connection> {
   return connectNbd(address, settings, async ({ wire, handshake, unread }) => {
-    const agreed = await handshake.open(address.exportName, [ALLOCATION, DEPTH]);
+    const agreed = await handshake.open(address.exportName, [
+      ...new Set([ALLOCATION, DEPTH, ...settings.contexts]),
+    ]);
     if (unread() > 0) {
       throw new CalveError(
         'invalid',

@@ -25,6 +25,27 @@ export function* statusExtents(status: StatusByContext, offset: number, end: num
   }
 }
 
+/** What a context says of a stretch, in bytes: 32 bits, or 64 where the server can, whose meaning is the context's. */
+export interface StatusRange {
+  readonly offset: number;
+  readonly length: number;
+  readonly flags: number;
+}
+
+/** What a server said of a range in one context, cut at `end`. */
+export function* statusRanges(
+  extents: readonly StatusExtent[],
+  offset: number,
+  end: number,
+): Generator<StatusRange> {
+  let at = offset;
+  for (const { length, flags } of extents) {
+    if (at >= end) return;
+    yield { offset: at, length: Math.min(length, end - at), flags };
+    at += length;
+  }
+}
+
 /** QEMU counts the layers of a chain from 1; 0 says that none decides. */
 function describe(flags: number, depth: number | undefined): Pick<Extent, 'kind' | 'depth'> {
   const isZero = (flags & AllocationFlag.zero) !== 0;

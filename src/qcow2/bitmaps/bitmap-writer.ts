@@ -1,3 +1,4 @@
+import { CalveError } from '../../errors/index.ts';
 import { ENTRY_SIZE } from '../constants.ts';
 import type { Geometry } from '../geometry.ts';
 import type { ImageFile } from '../image-file.ts';
@@ -181,8 +182,7 @@ export class BitmapWriter {
     const { list, file, frees, allocator, geometry, commit } = this.#parts;
     if (!this.#begun || (list.bitmaps.length === 0 && !this.#otherDirectory)) return;
     await this.#moveAll();
-    const changed = list.bitmaps.filter((bitmap) => bitmap.sound && bitmap.placesChanged);
-    for (const bitmap of changed) await this.#placeTable(bitmap);
+    const changed = await this.#placeTables();
     let { directory } = list;
     if (this.#otherDirectory) {
       this.#pageWriter.leave(directory);
@@ -212,15 +212,41 @@ export class BitmapWriter {
     }
   }
 
-  /** A table that is as long as the stored one stays where it is: the file's says nothing that counts. */
-  async #placeTable(bitmap: Bitmap): Promise<void> {
+  /**
+   * Tables stay where they are as long as the directory does: the file's say nothing that counts. When it moves, those of
+   * all sound bitmaps move with it, as QEMU's do; one that cannot be read stays as it is. Returns the bitmaps whose
+   * tables are to be written.
+   */
+  async #placeTables(): Promise<Bitmap[]> {
+    const sound = this.#parts.list.bitmaps.filter((bitmap) => bitmap.sound);
+    this.#otherDirectory ||= sound.some(
+      ({ table, places }) => places && table?.length !== tableBytes(places),
+    );
+    if (!this.#otherDirectory) return sound.filter(({ placesChanged }) => placesChanged);
+    const placed: Bitmap[] = [];
+    for (const bitmap of sound) {
+      const places = await this.#readablePlaces(bitmap);
+      if (!places) continue;
+      await this.#placeTable(bitmap, tableBytes(places));
+      placed.push(bitmap);
+    }
+    return placed;
+  }
+
+  async #readablePlaces(bitmap: Bitmap): Promise<Float64Array | undefined> {
+    try {
+      return await this.#parts.pages.places(bitmap);
+    } catch (error) {
+      if (!CalveError.is(error, 'corrupt')) throw error;
+      return undefined;
+    }
+  }
+
+  async #placeTable(bitmap: Bitmap, length: number): Promise<void> {
     const { allocator, geometry } = this.#parts;
-    const length = (bitmap.places?.length ?? 0) * ENTRY_SIZE;
-    if (bitmap.table?.length === length) return;
     this.#pageWriter.leave(bitmap.table);
     const { offset } = await allocator.takeFor('bitmap table', Math.ceil(length / geometry.clusterSize));
     bitmap.table = { offset, length };
-    this.#otherDirectory = true;
   }
 
   async #writeTable(bitmap: Bitmap): Promise<void> {
@@ -236,9 +262,13 @@ export class BitmapWriter {
   }
 }
 
+function tableBytes(places: Float64Array): number {
+  return places.length * ENTRY_SIZE;
+}
+
 /** Section "Bitmap table". */
 function encodePlaces(places: Float64Array): Uint8Array {
-  const bytes = new Uint8Array(places.length * ENTRY_SIZE);
+  const bytes = new Uint8Array(tableBytes(places));
   const view = new DataView(bytes.buffer);
   places.forEach((place, index) => {
     view.setUint32(index * ENTRY_SIZE, Math.floor(place / 2 ** 32));

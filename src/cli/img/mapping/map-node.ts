@@ -3,6 +3,7 @@ import type { HostExtent, Qcow2Disk } from '../../../qcow2/index.ts';
 import type { BlockNode } from '../opening/block-node.ts';
 import type { Allocation } from './allocation.ts';
 import { isPreallocated } from './is-preallocated.ts';
+import { mapContext } from './map-context.ts';
 
 /** What a range of an image and of its chain is, as `map` counts. Neighbours may be alike. */
 export async function* mapNode(
@@ -79,6 +80,9 @@ async function* mapPlain(
 ): AsyncGenerator<Allocation> {
   const file = node.file ?? node;
   const start = typeof node.options['offset'] === 'number' ? node.options['offset'] : 0;
+  if (file.context !== undefined) {
+    return yield* mapContext(file.context, { start, offset, length }, { depth, filename: file.filename });
+  }
   for await (const extent of extentsOf(node.disk, offset, length)) {
     const isData = extent.kind === 'data';
     const isKnown = node.driver !== 'null-co' || node.options['read-zeroes'] === true;

@@ -1,5 +1,6 @@
 import type { Disk } from '../../../disk/index.ts';
 import type { HostFile } from '../../../host/index.ts';
+import type { StatusRange } from '../../../nbd/index.ts';
 import type { Qcow2Disk } from '../../../qcow2/index.ts';
 import type { Json } from '../printing/json-text.ts';
 
@@ -25,12 +26,19 @@ export interface BlockNode {
   readonly dataFile: BlockNode | undefined;
   /** What lies below it; undefined where nothing does, or it was not opened. */
   readonly backing: BlockNode | undefined;
+  /** A metadata context of a server, where one was named that takes the place of the allocation. */
+  readonly context:
+    | {
+        readonly name: string;
+        readonly statuses: (offset: number, length: number) => AsyncIterable<StatusRange>;
+      }
+    | undefined;
   /** The format was not given, and found by what the image begins with. */
   readonly wasProbed: boolean;
 }
 
 /** The parts of a node that not every driver has. */
-type Further = 'file' | 'hostFile' | 'qcow2' | 'dataFile' | 'backing' | 'wasProbed';
+type Further = 'file' | 'hostFile' | 'qcow2' | 'dataFile' | 'backing' | 'context' | 'wasProbed';
 
 /** A node, of what its driver knows. */
 export function blockNode(
@@ -46,6 +54,7 @@ export function blockNode(
     qcow2: undefined,
     dataFile: undefined,
     backing: undefined,
+    context: undefined,
     wasProbed: false,
     ...parts,
     filename: parts.filename ?? plainName ?? nameOf(options),

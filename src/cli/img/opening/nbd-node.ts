@@ -1,5 +1,5 @@
 import { CalveError, errnoOf } from '../../../errors/index.ts';
-import { type NbdAddress, openNbd, parseNbdUri } from '../../../nbd/index.ts';
+import { type NbdAddress, type NbdDisk, openNbd, parseNbdUri } from '../../../nbd/index.ts';
 import { imgError } from '../img-error.ts';
 import type { BlockOptions } from '../options/block-options.ts';
 import { errnoText } from '../printing/errno-text.ts';
@@ -14,17 +14,27 @@ export async function openNbdNode(request: NodeRequest, settings: OpenSettings):
   const { options } = request;
   takeCommonOptions(options);
   for (const passed of ['reconnect-delay', 'open-timeout']) options.take(passed);
+  const name = options.take('x-dirty-bitmap');
   const filename = options.take('filename') ?? request.filename;
   const address = filename === undefined ? takeAddress(options) : addressOf(filename);
   refuseUnknownOptions(options, 'protocol', 'nbd');
   const { writable, signal } = settings;
   try {
-    const disk = await openNbd(address, { readOnly: !writable, signal });
+    const contexts = name === undefined ? [] : [name];
+    const disk = await openNbd(address, { readOnly: !writable, contexts, signal });
+    const context = name === undefined ? undefined : await contextOf(disk, name);
     const plainName = plainNameOf(address);
-    return blockNode({ driver: 'nbd', disk, plainName, options: optionsOf(address) }, jsonName);
+    return blockNode({ driver: 'nbd', disk, plainName, options: optionsOf(address), context }, jsonName);
   } catch (error) {
     throw notConnected(address, error);
   }
+}
+
+/** @throws CalveError in QEMU's words when the server has no such context; the disk is closed then */
+async function contextOf(disk: NbdDisk, name: string): Promise<BlockNode['context']> {
+  if (disk.contexts.has(name)) return { name, statuses: disk.statuses.bind(disk, name) };
+  await disk.close();
+  throw imgError('Could not open image: Invalid argument', { code: 'not-found' });
 }
 
 function addressOf(filename: string): NbdAddress {

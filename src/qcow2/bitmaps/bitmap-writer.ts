@@ -213,9 +213,9 @@ export class BitmapWriter {
   }
 
   /**
-   * Tables stay where they are as long as the directory does: the file's say nothing that counts. When it moves, those of
-   * all sound bitmaps move with it, as QEMU's do; one that cannot be read stays as it is. Returns the bitmaps whose
-   * tables are to be written.
+   * Tables stay where they are as long as the directory does: the file's say nothing that counts. When it moves, all of
+   * each sound bitmap moves with it, as in QEMU; one that cannot be read stays as it is. Returns the bitmaps whose tables
+   * are to be written.
    */
   async #placeTables(): Promise<Bitmap[]> {
     const sound = this.#parts.list.bitmaps.filter((bitmap) => bitmap.sound);
@@ -225,25 +225,27 @@ export class BitmapWriter {
     if (!this.#otherDirectory) return sound.filter(({ placesChanged }) => placesChanged);
     const placed: Bitmap[] = [];
     for (const bitmap of sound) {
-      const places = await this.#readablePlaces(bitmap);
-      if (!places) continue;
-      await this.#placeTable(bitmap, tableBytes(places));
+      if (!(await this.#moveStored(bitmap))) continue;
+      await this.#placeTable(bitmap);
       placed.push(bitmap);
     }
     return placed;
   }
 
-  async #readablePlaces(bitmap: Bitmap): Promise<Float64Array | undefined> {
+  /** False when what is stored cannot be read. */
+  async #moveStored(bitmap: Bitmap): Promise<boolean> {
     try {
-      return await this.#parts.pages.places(bitmap);
+      await this.#pageWriter.moveStored(bitmap);
+      return true;
     } catch (error) {
       if (!CalveError.is(error, 'corrupt')) throw error;
-      return undefined;
+      return false;
     }
   }
 
-  async #placeTable(bitmap: Bitmap, length: number): Promise<void> {
+  async #placeTable(bitmap: Bitmap): Promise<void> {
     const { allocator, geometry } = this.#parts;
+    const length = tableBytes(bitmap.places ?? new Float64Array());
     this.#pageWriter.leave(bitmap.table);
     const { offset } = await allocator.takeFor('bitmap table', Math.ceil(length / geometry.clusterSize));
     bitmap.table = { offset, length };

@@ -35,6 +35,14 @@ export class PageWriter {
     for (const page of bitmap.changes.pages()) await this.#move(bitmap, places, page);
   }
 
+  /** Moves all pages that lie in the file to clusters that were written since it was opened. */
+  async moveStored(bitmap: Bitmap): Promise<void> {
+    const places = await this.#pages.places(bitmap);
+    for (const [page, place] of places.entries()) {
+      if (place > ALL_ONES && !this.#isOurs(place)) await this.#move(bitmap, places, page);
+    }
+  }
+
   /** The bitmap becomes that of a disk of `diskSize` bytes: bits past the old end or the new one are clear. */
   async resize(bitmap: Bitmap, diskSize: number): Promise<void> {
     const { clusterSize } = this.#pages;
@@ -102,12 +110,17 @@ export class PageWriter {
       return uniform;
     }
     const { clusterSize } = this.#pages;
-    const ours = before > ALL_ONES && this.#clusters.kindOf(before / clusterSize) === 'bitmap data';
+    const ours = before > ALL_ONES && this.#isOurs(before);
     const place = ours ? before : (await this.#allocator.takeFor('bitmap data', 1)).offset;
     this.#clusters.checkMetadata('bitmap data', place, clusterSize);
     await this.#file.write(bits, place);
     if (!ours) this.#leave(before);
     return place;
+  }
+
+  /** Whether a page was written since the image was opened. */
+  #isOurs(place: number): boolean {
+    return this.#clusters.kindOf(place / this.#pages.clusterSize) === 'bitmap data';
   }
 
   #leave(place: number): void {

@@ -2,6 +2,7 @@ import type { Preallocation } from '../creating/image-options.ts';
 import { reserveStorage } from '../creating/reserve-storage.ts';
 import { allSubclusters, emptyEntry, writeEntry } from '../mapping/cluster-entry.ts';
 import type { L2Table } from '../mapping/l2-table.ts';
+import { emptyMapping } from '../mapping/mapping.ts';
 import type { ClusterRun } from '../writing/allocator.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { freeEntries } from './free-entries.ts';
@@ -23,6 +24,7 @@ export async function preallocateRange(
   { preallocation: mode = 'off', signal }: ResizeOptions,
 ): Promise<void> {
   if (mode === 'off') return;
+  await reserveFirst(writer, from, mode);
   const { geometry, map, tables, namesBacking } = writer.parts;
   const { clusterSize, tableEntries } = geometry;
   const round = namesBacking ? Math.ceil : Math.floor;
@@ -36,6 +38,16 @@ export async function preallocateRange(
     const placed = count === 0 ? 0 : await placeRun(writer, index, { first, count }, mode);
     cluster = index * tableEntries + first + placed;
   }
+}
+
+/** The cluster that the range begins inside of may have a place that lacks storage. What it holds stays. */
+async function reserveFirst(writer: ImageWriter, from: number, mode: Preallocation): Promise<void> {
+  const { geometry, map, file } = writer.parts;
+  const { clusterSize, dataFile } = geometry;
+  if (mode === 'metadata' || dataFile || from % clusterSize === 0) return;
+  const mapping = emptyMapping();
+  await map.map(Math.floor(from / clusterSize) * clusterSize, 1, mapping);
+  if (mapping.kind === 'data' || mapping.kind === 'zero-allocated') file.allocate(mapping.host, clusterSize);
 }
 
 /** Gives the first of some clusters in a table their place and returns how many. */

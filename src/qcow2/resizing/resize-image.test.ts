@@ -55,6 +55,16 @@ async function map(path: string): Promise<unknown> {
   return JSON.parse(await succeed('qemu-img', ['map', '--output', 'json', path]));
 }
 
+/** The refcount blocks of an image with clusters of 512 bytes. */
+async function refcountBlocks(path: string): Promise<Buffer[]> {
+  const bytes = await readFile(path);
+  const table = Number(bytes.readBigUInt64BE(48));
+  const entries = Array.from({ length: bytes.readUInt32BE(56) * 64 }, (_, index) =>
+    Number(bytes.readBigUInt64BE(table + index * 8)),
+  );
+  return entries.filter((place) => place !== 0).map((place) => bytes.subarray(place, place + 512));
+}
+
 /** The disk's bytes are these, as QEMU reads them, and QEMU finds nothing wrong. */
 async function assertDisk(path: string, bytes: Uint8Array): Promise<void> {
   await qemuImgCheck(path);
@@ -194,6 +204,23 @@ describe('growth', () => {
       await assertDisk(ours, Buffer.alloc(6 * MIB));
     });
 
+    it(`with preallocation ${preallocation}, has storage for the rest of the last cluster, too`, async () => {
+      const path = await image({ size: MIB + 4 * KIB, preallocation: 'metadata' });
+      await qemuIo(path, [`write -P 3 1M 4k`]);
+      const taken = async (): Promise<number> => (await stat(path)).blocks * 512;
+      const before = await taken();
+      {
+        await using disk = await open(path);
+        await disk.resize(MIB + 32 * KIB, { preallocation });
+      }
+      const grown = (await taken()) - before;
+      assert.ok(preallocation === 'metadata' ? grown < 28 * KIB : grown >= 28 * KIB, `${grown}`);
+      await assertDisk(
+        path,
+        Buffer.concat([Buffer.alloc(MIB), Buffer.alloc(4 * KIB, 3), Buffer.alloc(28 * KIB)]),
+      );
+    });
+
     it(`with preallocation ${preallocation} into clusters that were used before, reads zeros`, async () => {
       for (const version of [2, 3] as const) {
         const path = await image({ size: 2 * MIB, clusterSize: 4096, version });
@@ -289,6 +316,25 @@ describe('a smaller size', () => {
     assert.ok((await stat(ours)).size <= (await stat(theirs)).size);
     assert.deepEqual(await map(ours), await map(theirs));
     await qemuImgCheck(ours);
+  });
+
+  it('leaves no refcount block that counts nothing, wherever the blocks lie', async () => {
+    const path = await image({ size: 8 * MIB, clusterSize: 512 });
+    const pieces = Array.from({ length: 32 }, (_, at) => ((at * 13) % 32) * 256);
+    // QEMU puts blocks among the clusters that others count.
+    await qemuIo(
+      path,
+      pieces.map((at) => `write -P 5 ${at}k 256k`),
+    );
+    const before = await refcountBlocks(path);
+    {
+      await using disk = await open(path);
+      await disk.resize(MIB, { shrink: true });
+    }
+    const after = await refcountBlocks(path);
+    assert.ok(after.length > 0 && after.length < before.length / 4, `${before.length}, then ${after.length}`);
+    for (const block of after) assert.ok(block.some((byte) => byte !== 0));
+    await assertDisk(path, Buffer.alloc(MIB, 5));
   });
 
   it('lets reads that are under way end', async () => {

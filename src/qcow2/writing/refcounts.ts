@@ -164,20 +164,28 @@ export class Refcounts {
   }
 
   /**
-   * Takes a block out of use that lies in a cluster which it counts itself, and counts no other. Nobody counts that
-   * cluster from then on. False when the block is not like that.
+   * Takes all blocks out of use that count nothing, or nothing but the cluster that they lie in, which nobody counts from
+   * then on. Returns where they lay, in bytes.
    */
-  async dropBlock(index: number): Promise<boolean> {
-    const block = await this.#load(index);
-    if (!block) return false;
-    const own = block.offset / this.#geometry.clusterSize - index * this.blockEntries;
-    if (own < 0 || own >= this.blockEntries) return false;
-    for (let entry = 0; entry < this.blockEntries; entry += 1) {
-      if (block.get(entry) !== (entry === own ? 1 : 0)) return false;
+  async dropIdle(): Promise<number[]> {
+    const places: number[] = [];
+    for (let index = 0; index < this.#table.used; index += 1) {
+      const block = await this.#load(index);
+      if (!block || !this.#isIdle(block)) continue;
+      this.#dirty.delete(block);
+      this.#cache.delete(index);
+      this.#table.setBlock(index, 0);
+      places.push(block.offset);
     }
-    this.#dirty.delete(block);
-    this.#cache.delete(index);
-    this.#table.setBlock(index, 0);
+    return places;
+  }
+
+  #isIdle(block: RefcountBlock): boolean {
+    const own = block.offset / this.#geometry.clusterSize - block.index * this.blockEntries;
+    for (let entry = 0; entry < this.blockEntries; entry += 1) {
+      const count = block.get(entry);
+      if (count > (entry === own ? 1 : 0)) return false;
+    }
     return true;
   }
 

@@ -1,4 +1,3 @@
-import { CalveError } from '../../../errors/index.ts';
 import type { ImageStorage } from '../../../qcow2/index.ts';
 import type { BlockNode } from './block-node.ts';
 import { writableDisk } from './writable-disk.ts';
@@ -12,9 +11,6 @@ export function diskStorage(node: BlockNode): ImageStorage {
   return {
     path: node.filename,
     stat: () => ({ size: disk.size }),
-    readSync: () => {
-      throw new CalveError('unsupported', `${node.filename} cannot be read at once`);
-    },
     async read(into, offset) {
       const there = Math.max(0, Math.min(into.length, disk.size - offset));
       if (there > 0) await disk.read(into.subarray(0, there), offset);

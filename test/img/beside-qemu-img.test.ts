@@ -69,11 +69,13 @@ function told({ code, stdout, stderr }: Outcome): string {
   return alike(`${stdout}${stderr}exit code ${code}\n`);
 }
 
-/** Where a file's holes are is not told alike before and while it is written to the disk. */
+/** Where a file's holes are is not told alike before and while it is written to the disk, nor where the page cache has it. */
 async function settle(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ name }) => join(folder, name));
   await succeed('sync', ['-d', ...files]);
+  // With `count=0` of the whole file, by the manual of dd.
+  for (const file of files) await succeed('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']);
 }
 
 /** QEMU finds no difference between an image of ours and one of its own. */

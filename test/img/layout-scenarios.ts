@@ -15,17 +15,4 @@ export const layoutScenarios: readonly Scenario[] = [
     ],
     images: ['a'],
   },
-  {
-    name: 'layout: a bitmap whose bits are stored, and another that is added',
-    lines: [
-      'create -q -f qcow2 a 8M',
-      'bitmap --add -g 32k a b0',
-      'bench -w -c 8 -d 1 -s 64k -f qcow2 a',
-      'bitmap --add -g 64k a b1',
-      'info -f raw a',
-      'bench -w -c 8 -d 1 -s 64k -o 4M -f qcow2 a',
-      'info -f raw a',
-    ],
-    images: ['a'],
-  },
 ];

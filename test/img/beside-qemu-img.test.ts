@@ -7,8 +7,8 @@ import { runImg } from '../../src/cli/img/run-img.ts';
 import { run, succeed } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { ALLOWED, alike } from './allowed-differences.ts';
+import { amendScenarios } from './amend-scenarios.ts';
 import { convertScenarios } from './convert-scenarios.ts';
-import { layoutScenarios } from './layout-scenarios.ts';
 import { moveScenarios } from './move-scenarios.ts';
 import { optionScenarios } from './option-scenarios.ts';
 import { scenarios } from './scenarios.ts';
@@ -19,7 +19,7 @@ interface Outcome {
   readonly stderr: string;
 }
 
-const ALL = [...scenarios, ...convertScenarios, ...moveScenarios, ...optionScenarios, ...layoutScenarios];
+const ALL = [...scenarios, ...convertScenarios, ...moveScenarios, ...optionScenarios, ...amendScenarios];
 
 for (const { name, lines, images = [] } of ALL) {
   test(name, async () => {

@@ -38,7 +38,9 @@ export async function amendImage(file: ImageFile, options: AmendImageOptions): P
   if (header.current.incompatible.has('dirty')) header = await repaired(file, options);
   const { refcountBits, upgrade, downgrade } = plan;
   const survey =
-    upgrade || downgrade || refcountBits !== undefined ? await inspect(file, options) : undefined;
+    upgrade || downgrade || refcountBits !== undefined
+      ? await inspect(file, options, !downgrade && (refcountBits ?? 0) > header.current.refcountBits)
+      : undefined;
   if (refcountBits !== undefined) await checkRefcountsFit(file, header, refcountBits, options.signal);
   const cipher = survey && downgrade ? await checkDowngrade(survey, options) : undefined;
   try {
@@ -85,14 +87,25 @@ async function repaired(file: ImageFile, { signal }: AmendImageOptions): Promise
   return new ImageHeader(file, header);
 }
 
-/** Checks the image, as its refcounts and tables are going to be relied upon. */
-async function inspect(file: ImageFile, { signal, onProgress }: AmendImageOptions): Promise<Survey> {
+/**
+ * Checks the image, as its refcounts and tables are going to be relied upon.
+ * @param widens refcounts that lack room for all references do no harm: more room is what is asked for
+ */
+async function inspect(
+  file: ImageFile,
+  { signal, onProgress }: AmendImageOptions,
+  widens: boolean,
+): Promise<Survey> {
   const { survey, report } = await inspectImage(file, {
     signal,
     onProgress: (progress) => onProgress?.({ stage: 'check', ...progress }),
   });
-  const [first] = report.findings.filter(({ severity }) => severity === 'corruption' || severity === 'error');
-  if (report.corruptions + report.checkErrors > 0) {
+  const [first] = report.findings.filter(
+    ({ severity, kind }) =>
+      (severity === 'corruption' || severity === 'error') && !(widens && kind === 'refcount-overflow'),
+  );
+  const harmless = widens ? survey.log.count('refcount-overflow') : 0;
+  if (report.corruptions + report.checkErrors > harmless) {
     throw damaged(file, first ? `${first.kind} at ${first.hostOffset}` : 'damage');
   }
   for (const kind of ['overlap', 'zero-flag-in-version-2'] as const) {

@@ -19,8 +19,11 @@ export interface Amendment {
   readonly backingFile?: string | null | undefined;
   /** Goes with `backingFile`; alone, it says what the backing file that is named already is. */
   readonly backingFormat?: string | undefined;
-  /** The name of the external data file, of an image that has one. It is not opened, and no data moves. */
-  readonly dataFile?: string | undefined;
+  /**
+   * The name of the external data file, of an image that has one; null for no name: who opens the image must say which it
+   * is. It is not opened, and no data moves.
+   */
+  readonly dataFile?: string | null | undefined;
   /** False: the external data file need not be kept valid as a raw image. True only where it is so already. */
   readonly dataFileRaw?: boolean | undefined;
 }

@@ -47,8 +47,7 @@ export function amendedHeader(header: Qcow2Header, amendment: Amendment): Qcow2H
     ...(format === undefined ? {} : { backingFormat: format }),
     compatible: toggled(header.compatible, 'lazy refcounts', lazyRefcounts),
     autoclear: toggled(header.autoclear, 'raw external data', dataFileRaw),
-    extensions:
-      dataFile === undefined ? header.extensions : withDataFile(header.extensions, Buffer.from(dataFile)),
+    extensions: dataFile === undefined ? header.extensions : withDataFile(header.extensions, dataFile),
   };
 }
 
@@ -69,11 +68,9 @@ function dataFileOf({ extensions }: Qcow2Header): string | undefined {
   return data === undefined ? undefined : Buffer.from(data).toString();
 }
 
-function withDataFile(extensions: readonly HeaderExtension[], data: Uint8Array): HeaderExtension[] {
-  return [
-    { type: EXTENSION.dataFile, data },
-    ...extensions.filter(({ type }) => type !== EXTENSION.dataFile),
-  ];
+function withDataFile(extensions: readonly HeaderExtension[], name: string | null): HeaderExtension[] {
+  const others = extensions.filter(({ type }) => type !== EXTENSION.dataFile);
+  return name === null ? others : [{ type: EXTENSION.dataFile, data: Buffer.from(name) }, ...others];
 }
 
 function toggled<Feature>(

@@ -82,7 +82,7 @@ function checkDataFile(path: string, header: Qcow2Header, amendment: Amendment):
         'external data file',
       ]);
     }
-    checkName('dataFile', dataFile, header.clusterSize);
+    if (dataFile !== null) checkName('dataFile', dataFile, header.clusterSize);
   }
   if (dataFileRaw === true && !header.autoclear.has('raw external data')) {
     throw lacking(path, 'that an external data file becomes a raw image', ['raw external data']);

@@ -10,6 +10,7 @@ import { planAmendment } from './plan-amendment.ts';
 /**
  * Amends an image that is open for writing as options say, and closes it. Its lock is given up for a moment in between: nothing that was
  * checked before is relied upon after it.
+ * @param reopen opens it once more, for a size that version 2 could not have had
  * @throws CalveError in qemu-img's words
  */
 export async function amendNode(
@@ -18,6 +19,7 @@ export async function amendNode(
   given: ReadonlyMap<string, string>,
   showsProgress: boolean,
   context: ImgContext,
+  reopen: () => Promise<BlockNode>,
 ): Promise<void> {
   const path = node.file?.hostFile?.path;
   if (path === undefined) {
@@ -30,9 +32,16 @@ export async function amendNode(
     const { amendment, size } = planAmendment(given, qcow2.header);
     refcountBits = amendment.refcountBits;
     const isDowngrade = amendment.version === 2 && qcow2.header.version === 3;
-    if (size !== undefined && size !== BigInt(qcow2.size)) await resizeNode(node, size, 'off', context);
+    const resizes = size !== undefined && size !== BigInt(qcow2.size);
+    const isUpgrade = amendment.version === 3;
+    if (resizes && !isUpgrade) await resizeNode(node, size, 'off', context);
     await qcow2.close();
     await amendQcow2(path, { ...amendment, signal, onProgress: progress.update });
+    if (resizes && isUpgrade) {
+      const upgraded = await reopen();
+      await using _disk = upgraded.disk;
+      await resizeNode(upgraded, size, 'off', context);
+    }
     if (isDowngrade) progress.finish();
   } catch (error) {
     throw amendWords(error, refcountBits);

@@ -50,7 +50,7 @@ export function planAmendment(given: ReadonlyMap<string, string>, header: Qcow2H
     refcountBits,
     // A downgrade takes them away, also where it was asked to leave them.
     lazyRefcounts: version === 2 ? undefined : lazyRefcounts,
-    ...(dataFile !== undefined && dataFile !== '' && { dataFile }),
+    dataFile: dataFile === '' ? null : dataFile,
     dataFileRaw,
   };
   return { amendment, size: size === undefined ? undefined : BigInt(size) };

@@ -35,6 +35,11 @@ function lineOf(
     const place = `offset 0x${hostOffset.toString(16)} size 0x${Number(length).toString(16)}`;
     return `ERROR: counting reference for region exceeding the end of the file by one cluster or more: ${place}`;
   }
+  if (kind === 'refcount-overflow') {
+    const hint =
+      'Use qemu-img amend to increase the refcount entry width or qemu-img convert to create a clean copy if the image cannot be opened for writing';
+    return `ERROR: overflow cluster offset=0x${hostOffset.toString(16)}\n${hint}`;
+  }
   if (kind === 'copied-wrong') {
     const isCopied = expected !== 'COPIED';
     // Where nobody counted otherwise, a flag without need is that of a cluster that is shared.

@@ -57,7 +57,8 @@ export const amend: ImgCommand = {
       }
       if (filename === undefined || further.length > 0) throw imgError('Expecting one image file name');
       isUnsafeCache(cache, 'cache option');
-      const node = await openImage(filename, { format, imageOptions, secrets, writable: true }, context);
+      const open = () => openImage(filename, { format, imageOptions, secrets, writable: true }, context);
+      const node = await open();
       await using _disk = node.disk;
       if (asksForHelp(options)) {
         context.print(helpOn(node.driver));
@@ -65,7 +66,7 @@ export const amend: ImgCommand = {
       }
       const { qcow2 } = node;
       if (qcow2 === undefined) throw notAmended(node.driver);
-      await amendNode(node, qcow2, amendOptions(options), showsProgress, context);
+      await amendNode(node, qcow2, amendOptions(options), showsProgress, context, open);
       return 0;
     } finally {
       if (showsProgress) context.print('\n');

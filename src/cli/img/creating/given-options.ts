@@ -34,8 +34,11 @@ function settled({ name, type }: CreateOption, value: string): string {
     throw imgError(`Parameter '${name}' expects 'on' or 'off'`);
   }
   if (type === 'num') {
-    if (/^\s*(\+?\d+|0x[0-9a-f]+)$/i.test(value)) return String(Number(value));
-    throw imgError(`Parameter '${name}' expects a number`);
+    const [, sign, digits] = /^\s*([+-]?)(\d+|0x[0-9a-f]+)$/i.exec(value) ?? [];
+    if (digits === undefined) throw imgError(`Parameter '${name}' expects a number`);
+    if (BigInt(digits) >= 2n ** 64n) throw imgError(`Value '${value}' is too large for parameter '${name}'`);
+    // A number below zero is taken, and refused where it is put to use.
+    return String(sign === '-' ? -BigInt(digits) : BigInt(digits));
   }
   const size = parseSize(value);
   if (typeof size === 'bigint') return String(size);

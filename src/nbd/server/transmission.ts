@@ -84,7 +84,7 @@ export class Transmission {
   readonly #partial = Buffer.alloc(EXTENDED_REQUEST_LENGTH);
   #partialLength = 0;
   #incoming: IncomingPayload | undefined;
-  /** Bytes of the last payload that came, or that is coming. */
+  /** Bytes of the last request's payload, which came or is coming. */
   #payload = 0;
   #chunk: Buffer | undefined;
   #at = 0;
@@ -179,7 +179,7 @@ export class Transmission {
     for (let round = 1; ; round += 1) {
       const before = this.#requestsTaken;
       this.#takeWhatCame();
-      if (this.#quick && this.#payload >= MUCH) this.#takeStraight(this.#quick);
+      if (this.#quick) this.#takeStraight(this.#quick);
       this.#batch.flush();
       if (this.#requestsTaken - before !== 1 || round === IN_A_ROW || !this.#isIdle()) break;
       this.#chunk = this.#watch?.next();
@@ -218,9 +218,9 @@ export class Transmission {
     }
   }
 
-  /** Takes payloads, and the requests between them, straight from the socket. */
+  /** Takes large payloads, and the requests between them, straight from the socket. */
   #takeStraight(quick: QuickSocket): void {
-    for (let left = STRAIGHT; left > 0; ) {
+    for (let left = STRAIGHT; left > 0 && this.#payload >= MUCH; ) {
       if (!this.#takesMore || this.#chunk !== undefined || !this.#hasRoom()) return;
       const incoming = this.#incoming;
       // What is thrown away needs no buffer.
@@ -308,9 +308,9 @@ export class Transmission {
     const refusal = refusalOf(request, this.#rules);
     const payload = payloadLength(request, format.mode);
     if (payload === undefined) return false;
+    this.#payload = payload;
     if (payload > 0) {
       this.#requestsInFlight += 1;
-      this.#payload = payload;
       this.#incoming = new IncomingPayload({ ...request }, payload, this.#piece(), refusal);
     } else if (refusal) {
       this.#batch.add(format.error(request, refusal.errno, refusal.message));

@@ -1,3 +1,5 @@
+// One file, though long: what an image can do is one object for those who use it. Each member checks that the disk is open and
+// hands on to the folder that does the work; most lines say what it takes, returns and throws.
 import { checkRange, type Disk, type Extent, type WritableDisk, type ZeroOptions } from '../disk/index.ts';
 import { CalveError } from '../errors/index.ts';
 import type { NewBacking } from './basing/change-backing.ts';

@@ -1,4 +1,7 @@
-/** What the store's methods take and return. Every listing's shape is also what `--json` prints for it. */
+/**
+ * What the store's methods take and return. Every listing's shape is also what `--json` prints for it. One file, though long:
+ * it holds no code, and the shapes are made of one another.
+ */
 import type { DiskDifference, FileChange } from '../guestfs/index.ts';
 import type { LockHolder } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';

@@ -36,4 +36,16 @@ export const optionScenarios: readonly Scenario[] = [
     ],
     images: ['a', 'b'],
   },
+  {
+    name: 'map by a metadata context of an NBD server',
+    lines: [
+      '$ qemu-img create -q -f qcow2 base 4M; qemu-io -c "write 3M 1M" base; qemu-img create -q -f qcow2 -b base -F qcow2 top; qemu-img bitmap --add top changes; qemu-io -c "write 0 1M" top',
+      '$ qemu-nbd --fork --persistent --read-only --pid-file=pid -k "$PWD/s" -f qcow2 -A -B changes top',
+      ...['qemu:allocation-depth', 'qemu:dirty-bitmap:changes', 'base:allocation', 'nope'].map(
+        (context) =>
+          `map --output=json --image-opts driver=nbd,server.type=unix,server.path=s,x-dirty-bitmap=${context}`,
+      ),
+      '$ kill "$(cat pid)"',
+    ],
+  },
 ];

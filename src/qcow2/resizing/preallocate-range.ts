@@ -2,7 +2,6 @@ import type { Preallocation } from '../creating/image-options.ts';
 import { reserveStorage } from '../creating/reserve-storage.ts';
 import { allSubclusters, emptyEntry, writeEntry } from '../mapping/cluster-entry.ts';
 import type { L2Table } from '../mapping/l2-table.ts';
-import { emptyMapping } from '../mapping/mapping.ts';
 import type { ClusterRun } from '../writing/allocator.ts';
 import type { ImageWriter } from '../writing/image-writer.ts';
 import { freeEntries } from './free-entries.ts';
@@ -40,14 +39,20 @@ export async function preallocateRange(
   }
 }
 
-/** The cluster that the range begins inside of may have a place that lacks storage. What it holds stays. */
+/**
+ * The cluster that the range begins inside of may have a place that lacks storage: it is kept as far as the file system can.
+ * What it holds stays.
+ */
 async function reserveFirst(writer: ImageWriter, from: number, mode: Preallocation): Promise<void> {
-  const { geometry, map, file } = writer.parts;
-  const { clusterSize, dataFile } = geometry;
+  const { geometry, map, tables, file } = writer.parts;
+  const { clusterSize, tableCovers, dataFile } = geometry;
   if (mode === 'metadata' || dataFile || from % clusterSize === 0) return;
-  const mapping = emptyMapping();
-  await map.map(Math.floor(from / clusterSize) * clusterSize, 1, mapping);
-  if (mapping.kind === 'data' || mapping.kind === 'zero-allocated') file.allocate(mapping.host, clusterSize);
+  const index = Math.floor(from / tableCovers);
+  const table = await tables.existing(index);
+  if (!table) return;
+  const entry = emptyEntry();
+  map.readEntry(table, Math.floor((from - index * tableCovers) / clusterSize), entry);
+  if (entry.owned === 'cluster') file.allocate(entry.host, clusterSize);
 }
 
 /** Gives the first of some clusters in a table their place and returns how many. */

@@ -53,8 +53,9 @@ export class UnpackedClusters {
       if (spilled) this.#spilled.set(host, spilled);
     }
     this.#once.add(host);
+    if (this.#once.size <= MOST_REMEMBERED) return;
     const [oldest] = this.#once;
-    if (this.#once.size > MOST_REMEMBERED && oldest !== undefined) this.#once.delete(oldest);
+    if (oldest !== undefined) this.#once.delete(oldest);
   }
 
   /** Other compressed data is going to lie there. */

@@ -19,15 +19,16 @@ export async function openNbdNode(request: NodeRequest, settings: OpenSettings):
   const address = filename === undefined ? takeAddress(options) : addressOf(filename);
   refuseUnknownOptions(options, 'protocol', 'nbd');
   const { writable, signal } = settings;
+  const contexts = name === undefined ? [] : [name];
+  let disk: NbdDisk;
   try {
-    const contexts = name === undefined ? [] : [name];
-    const disk = await openNbd(address, { readOnly: !writable, contexts, signal });
-    const context = name === undefined ? undefined : await contextOf(disk, name);
-    const plainName = plainNameOf(address);
-    return blockNode({ driver: 'nbd', disk, plainName, options: optionsOf(address), context }, jsonName);
+    disk = await openNbd(address, { readOnly: !writable, contexts, signal });
   } catch (error) {
     throw notConnected(address, error);
   }
+  const context = name === undefined ? undefined : await contextOf(disk, name);
+  const plainName = plainNameOf(address);
+  return blockNode({ driver: 'nbd', disk, plainName, options: optionsOf(address), context }, jsonName);
 }
 
 /** @throws CalveError in QEMU's words when the server has no such context; the disk is closed then */

@@ -8,6 +8,7 @@ import {
 } from '../../nbd/index.ts';
 import { printable } from '../printable.ts';
 import type { Session } from '../session.ts';
+import { letYoungSpaceGrow } from '../young-objects.ts';
 import { type Report, reporter, startDetached } from './detach.ts';
 import { beginListening, isOpenToOthers, listeningOf } from './listening.ts';
 import type { NbdOptions } from './nbd-options.ts';
@@ -47,6 +48,7 @@ export async function serveNbd(
   const sockets = await beginListening(server, where);
   if (options.pidFile !== undefined) ends.use(await writePidFile(options.pidFile));
   session.endsOrderly();
+  letYoungSpaceGrow();
   (tell ?? ((report: Report) => print(session, options, report)))(reportOf(subject, sockets, options));
   await Promise.race([allGone.promise, aborted(session.signal)]);
 }

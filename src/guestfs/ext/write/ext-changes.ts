@@ -20,7 +20,7 @@ import {
 import { type Created, verifyCreated } from './verify-created.ts';
 
 /** Changes that one debugfs does, and bytes of attributes; they are kept in memory until it has. */
-const MOST_IN_SESSION = 4000;
+const MOST_IN_SESSION = 1000;
 const MOST_BYTES_IN_SESSION = 16 << 20;
 /** A target that the inode holds, where it can be written by hand. */
 const SHORT_SYMLINK = 60;

@@ -6,7 +6,7 @@ import { MIB, makeRaw } from '../images.ts';
 import { seconds } from '../requests.ts';
 
 /** What is installed: it starts in a third of the time that its sources take. */
-const PROGRAM = fileURLToPath(new URL('../../dist/cli/img/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/program/calve-img.js', import.meta.url));
 
 /** `calve img convert` beside `qemu-img convert`, as processes, start and end included. */
 export function imgConvertCases(scene: BenchScene): BenchCase[] {

@@ -12,7 +12,7 @@ import { debianSeries } from './series.ts';
 
 const TIMEOUT = 3_600_000;
 const RUNS = 5;
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/program/calve.js', import.meta.url));
 const KINDS = ['added', 'modified', 'deleted'] as const;
 
 const virtDiff = programPath('virt-diff');

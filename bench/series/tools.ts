@@ -21,7 +21,7 @@ interface Command {
 }
 
 /** As it is installed: compiled. */
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/program/calve.js', import.meta.url));
 const NODE = process.execPath as `/${string}`;
 
 const calve: Tool = {

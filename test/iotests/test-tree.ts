@@ -47,7 +47,7 @@ function installed(program: string, name: string): Path {
 async function imgProgram(folder: string): Promise<string> {
   const wanted = process.env['CALVE_IMG'];
   if (wanted !== undefined) return wanted;
-  const main = join(import.meta.dirname, '..', '..', 'dist', 'cli', 'img', 'main.js');
+  const main = join(import.meta.dirname, '..', '..', 'dist', 'program', 'calve-img.js');
   const named = join(folder, 'named');
   await mkdir(named);
   await symlink(main, join(named, 'qemu-img'));

@@ -5,9 +5,10 @@ import { createZstdDecompress } from 'node:zlib';
 import { isZero } from '../../bytes/index.ts';
 import { systemError } from '../../errors/index.ts';
 import { openFile } from '../../host/index.ts';
+import { packageFile } from '../package-file.ts';
 
 /** A small server's ext4 file system, made by scripts/make-demo-disk.sh. */
-const PACKED = new URL('../../../assets/demo-disk.raw.zst', import.meta.url);
+const PACKED = packageFile('assets/demo-disk.raw.zst');
 
 /** Unpacks the demo's disk into a sparse raw file and returns its path. */
 export async function unpackDemoDisk(folder: string): Promise<string> {
@@ -26,7 +27,7 @@ export async function unpackDemoDisk(folder: string): Promise<string> {
       },
     );
   } catch (error) {
-    throw systemError(`cannot unpack ${PACKED.pathname}`, error);
+    throw systemError(`cannot unpack ${PACKED}`, error);
   }
   await file.truncate(at);
   return path;

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { PROGRAMS } from '../../scripts/programs.ts';
 import { findProgram, succeed } from '../support/programs.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -39,7 +40,7 @@ test('the format library loads neither the command line, nor the store, nor an H
 test('every entry of the package has its source', async () => {
   const text = await readFile(`${root}package.json`, 'utf8');
   const targets = [...text.matchAll(/"\.?\/?dist\/([^"]+?)(?:\.d\.ts|\.js)"/g)].map(
-    ([, name]) => `src/${name}.ts`,
+    ([, name = '']) => PROGRAMS[name.replace(/^program\//, '')] ?? `src/${name}.ts`,
   );
   assert.ok(targets.length > 4);
   for (const target of targets) assert.ok(existsSync(`${root}${target}`), `${target} is missing`);
